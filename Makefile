@@ -1,0 +1,39 @@
+# Each target sets up what it needs by itself, in .venv; the second time nothing is installed.
+#   make lab        open JupyterLab on the course      (make lab JAX=cuda13 for an NVIDIA GPU)
+#   make test       run every check
+#   make figures    draw the figures from committed data (make figures FRESH=1 computes the data again)
+PYTHON ?= python3
+BIN := .venv/bin
+SCALE ?= $(or $(MRNTK_SCALE),course)
+export JAX
+
+.PHONY: help setup lab test figures notebooks lock clean
+help:
+	@sed -n 's/^#   /  /p' Makefile
+
+setup:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.11 or newer, or name one with PYTHON=/path/to/python." >&2; exit 2; }
+	@$(PYTHON) bootstrap.py
+
+lab: setup
+	@$(BIN)/mrntk lab $(if $(PORT),--port $(PORT))
+
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest
+
+figures: setup
+	@$(BIN)/mrntk figures --scale $(SCALE) $(if $(FRESH),--fresh)
+
+# Execute the notebooks at course scale and pair the result with its Markdown source.
+notebooks: setup
+	@$(BIN)/python notebooks/execute.py
+
+# Renew requirements.txt: the full closure, for every Python that pyproject.toml allows.
+lock: setup
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/python -m uv pip compile pyproject.toml --group neural-tangents --group dev --universal --python-version 3.11 \
+	    --no-header --no-annotate --quiet --output-file requirements.txt
+
+clean:
+	rm -rf .venv figures/data/smoke figures/rendered/smoke

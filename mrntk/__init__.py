@@ -1,0 +1,35 @@
+"""Model reprogramming through its neural tangent kernel: the package behind the course in notebooks/.
+
+Names are loaded when they are first used, so importing `mrntk` itself is instant.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Reprogram": "reprogram",
+    "load_task": "tasks",
+    "empirical_ntk": "ntk.empirical",
+    "jacobian_rows": "ntk.empirical",
+    "DNN": "sources.networks",
+    "CNN": "sources.networks",
+    "FullyConnected": "inputs",
+    "Identity": "inputs",
+    "VisualPrompt": "inputs",
+    "MrntkError": "errors",
+}
+_MODULES = {"dynamics", "figures", "inputs", "ntk", "outputs", "reprogram", "sources", "spectrum", "style", "tasks", "training"}
+__all__ = sorted(_HOME | dict.fromkeys(_MODULES))
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__
