@@ -76,8 +76,9 @@ def explain(output, variant="cpu"):
     for pattern, sentence in PIP_FAILURES:
         if re.search(pattern, output):
             return sentence.format(gb=NEEDED_GB[variant])
-    lines = [line for line in output.splitlines() if line.strip()]
-    return "pip failed: " + (lines[-1] if lines else "it printed nothing")
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"(ERROR|\w*Error):", line)] or lines
+    return "pip failed: " + (errors[-1] if errors else "it printed nothing")
 
 
 def pip(arguments, variant):
