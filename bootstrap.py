@@ -22,7 +22,10 @@ VARIANTS = ("cpu", "cuda12", "cuda13")
 NEEDED_GB = {"cpu": 2.0, "cuda12": 9.0, "cuda13": 9.0}
 
 PIP_FAILURES = (
-    (r"No space left on device|Errno 28|Disk quota exceeded", "the disk is full: free about {gb:.0f} GB and run the same command again"),
+    (
+        r"No space left on device|Errno 28|Disk quota exceeded",
+        "the disk is full: free about {gb:.0f} GB and run the same command again",
+    ),
     (
         r"NewConnectionError|name resolution|Connection refused|ConnectTimeout|Network is unreachable|Max retries exceeded|"
         r"Failed to establish|ReadTimeout|Read timed out|ProxyError|Connection reset|SSLError|Could not fetch URL",
@@ -98,7 +101,9 @@ def create(python):
     )
     if process.returncode:
         if re.search("ensurepip|python3-venv", process.stdout):
-            raise SetupError("Python's venv module is incomplete: install it (on Debian or Ubuntu: apt install python3-venv)")
+            raise SetupError(
+                "Python's venv module is incomplete: install it (on Debian or Ubuntu: apt install python3-venv)"
+            )
         raise SetupError("could not create .venv: " + explain(process.stdout))
 
 

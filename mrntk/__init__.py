@@ -19,7 +19,19 @@ _HOME = {
     "VisualPrompt": "inputs",
     "MrntkError": "errors",
 }
-_MODULES = {"dynamics", "figures", "inputs", "ntk", "outputs", "reprogram", "sources", "spectrum", "style", "tasks", "training"}
+_MODULES = {
+    "dynamics",
+    "figures",
+    "inputs",
+    "ntk",
+    "outputs",
+    "reprogram",
+    "sources",
+    "spectrum",
+    "style",
+    "tasks",
+    "training",
+}
 __all__ = sorted(_HOME | dict.fromkeys(_MODULES))
 
 

@@ -1,0 +1,78 @@
+"""The `mrntk` command. A mistake of the user ends in one line on stderr and exit code 2."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from .errors import MrntkError
+
+
+def _figures(arguments) -> int:
+    from tqdm import tqdm
+
+    from . import figures
+
+    if arguments.list:
+        for figure in figures.discover().values():
+            print(f"{figure.id:<28}{figure.module.TITLE} [{figure.module.PAPER}]")
+        return 0
+    figures.run(
+        arguments.ids,
+        scale=arguments.scale,
+        fresh=arguments.fresh,
+        out=arguments.out,
+        progress=lambda jobs: tqdm(jobs, disable=None, leave=False),
+    )
+    return 0
+
+
+def _doctor(arguments) -> int:
+    from .doctor import doctor
+
+    return 0 if doctor() else 1
+
+
+def _lab(arguments) -> int:
+    from .lab import lab
+
+    return lab(arguments.port, browser=False if arguments.no_browser else None)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: one subcommand a job."""
+    top = argparse.ArgumentParser(prog="mrntk", description="Model reprogramming through its neural tangent kernel.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    figures = commands.add_parser("figures", help="compute and draw figures")
+    figures.add_argument("ids", nargs="*", metavar="ID", help="which figures (default: all)")
+    figures.add_argument("--list", action="store_true", help="list the figures and stop")
+    figures.add_argument("--scale", help="smoke, course or paper (default: MRNTK_SCALE, else course)")
+    figures.add_argument("--fresh", action="store_true", help="compute the data again even if those on disk are good")
+    figures.add_argument("--out", type=Path, metavar="DIR", help="write data and pictures here (default: figures/)")
+    figures.set_defaults(run=_figures)
+
+    doctor = commands.add_parser("doctor", help="versions, device, precision, data: what is here and what is missing")
+    doctor.set_defaults(run=_doctor)
+
+    lab = commands.add_parser("lab", help="open JupyterLab on the course")
+    lab.add_argument("--port", type=int, default=8888)
+    lab.add_argument("--no-browser", action="store_true", help="only print the address")
+    lab.set_defaults(run=_lab)
+    return top
+
+
+def main(words: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    arguments = parser().parse_args(words)
+    try:
+        return arguments.run(arguments)
+    except MrntkError as error:
+        print(f"mrntk: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("mrntk: interrupted; what was finished is kept.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""What this machine has, what is missing, and how to get it."""
+
+import importlib.metadata
+import platform
+
+from .errors import MrntkError
+from .provenance import versions
+
+SHOWN = (
+    "jax",
+    "jaxlib",
+    "neural-tangents",
+    "equinox",
+    "optax",
+    "numpy",
+    "scipy",
+    "jupyterlab",
+    "ipywidgets",
+    "jupytext",
+)
+OK, BAD = "ok", "MISSING"
+
+
+def _package_lines():
+    for name, version in versions(SHOWN).items():
+        hint = f"pip install --no-deps {name}" if name == "neural-tangents" else f"pip install {name}"
+        yield (OK, name, version) if version else (BAD, name, f"not installed: {hint}")
+
+
+def _precision():
+    """Whether eigenvalues really come in double precision: one that float32 cannot resolve must be found."""
+    import jax
+    import numpy as np
+
+    with jax.enable_x64(True):
+        small = float(jax.numpy.linalg.eigvalsh(np.diag([1e-12, 1.0]))[0])
+    good = abs(small - 1e-12) < 1e-15
+    return (
+        OK if good else BAD,
+        "precision",
+        "float64 kernels and eigenvalues" if good else "float64 does not work in this JAX",
+    )
+
+
+def _device_lines():
+    import jax
+
+    kinds = [f"{device.platform}:{device.id} ({device.device_kind})" for device in jax.devices()]
+    yield OK, "device", ", ".join(kinds)
+    if jax.default_backend() == "cpu":
+        yield OK, "GPU", "none in use; with an NVIDIA card: make lab JAX=cuda13 (or cuda12)"
+    yield _precision()
+
+
+def _neural_tangents():
+    from .ntk.compat import neural_tangents
+
+    try:
+        neural_tangents()
+    except MrntkError as error:
+        return BAD, "kernels", str(error)
+    return OK, "kernels", "neural-tangents imports and works with this JAX"
+
+
+def _task_lines():
+    from . import tasks
+
+    for name, package in tasks.PACKAGES.items():
+        try:
+            task = tasks.load_task(name)
+        except MrntkError as error:
+            yield BAD, name, str(error)
+            continue
+        where = importlib.metadata.distribution(package).locate_file("")
+        size = f"{len(task.x_train)} + {len(task.x_test)} of {'x'.join(map(str, task.input_shape))}"
+        yield OK, name, f"{size}, from {package} in {where}"
+
+
+def _figure_lines():
+    from .figures import discover, figures_folder
+
+    try:
+        folder = figures_folder()
+    except MrntkError as error:
+        yield BAD, "figures", str(error)
+        return
+    yield OK, "folder", str(folder)
+    for name in discover(folder):
+        scales = [path.parent.name for path in sorted((folder / "data").glob(f"*/{name}.csv"))]
+        have = f"data at {' and '.join(scales)} scale" if scales else f"no data yet: mrntk figures {name}"
+        yield OK, name, have
+
+
+def report():
+    """Sections (title, lines) in the order in which they are printed; a line is (status, what, words)."""
+    yield "Python", [(OK, "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")]
+    packages = list(_package_lines())
+    yield "Packages", packages
+    if any(status == BAD and what != "neural-tangents" for status, what, _ in packages):
+        return  # nothing below would even import
+    yield "Computing", [*_device_lines(), _neural_tangents()]
+    yield "Sources", [(OK, "dnn, cnn", "trained here, any depth and width; nothing to download")]
+    yield "Tasks", list(_task_lines())
+    yield "Figures", list(_figure_lines())
+
+
+def doctor(say=print) -> bool:
+    """Print the report; True if nothing is missing."""
+    missing = 0
+    for title, lines in report():
+        say(title)
+        for status, what, words in lines:
+            missing += status == BAD
+            say(f"  {status:<8}{what:<24}{words}")
+    say("Everything is here." if not missing else f"{missing} missing; the lines above say how to get each.")
+    return not missing

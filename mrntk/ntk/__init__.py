@@ -1,0 +1,1 @@
+"""Neural tangent kernels: empirical (finite networks) and infinite-width (by neural-tangents)."""

@@ -1,0 +1,31 @@
+"""float64 where it is needed, whatever the process default is."""
+
+from functools import wraps
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def double(tree):
+    """The same tree with every floating array as a float64 NumPy array; keys, integers and functions stay untouched.
+
+    NumPy arrays keep their precision outside `jax.enable_x64`, where JAX would cut its own arrays to float32.
+    """
+
+    def convert(leaf):
+        is_array = isinstance(leaf, jax.Array | np.ndarray)
+        return np.asarray(leaf, np.float64) if is_array and jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+    return jax.tree.map(convert, tree)
+
+
+def in_float64(function):
+    """Decorate a function so that it runs in 64-bit JAX, on float64 copies of its arguments, and returns float64."""
+
+    @wraps(function)
+    def wrapped(*args, **kwargs):
+        with jax.enable_x64(True):
+            return double(function(*double(args), **double(kwargs)))
+
+    return wrapped

@@ -1,0 +1,34 @@
+"""The reprogrammed model f_T = b o f_S o a."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float
+
+from .inputs import InputMap
+from .outputs import IdentityOutput
+
+
+class Reprogram(eqx.Module):
+    """f_T = b o f_S o a: a trained input map `a`, a frozen source `f_S`, a fixed output map `b`.
+
+    Call it on ONE input; batch with `jax.vmap` or `predict`.
+    """
+
+    input_map: InputMap
+    source: Callable
+    output_map: Callable = IdentityOutput()
+
+    def __call__(self, x: Float[Array, "*dT"]) -> Float[Array, " cT"]:
+        return self.output_map(self.source(self.input_map(x)))
+
+    def after_input(self, s: Float[Array, "*dS"]) -> Float[Array, " cT"]:
+        """b(f_S(s)): everything behind the input map."""
+        return self.output_map(self.source(s))
+
+
+@eqx.filter_jit
+def predict(model: Callable, x: Float[Array, "N *shape"]) -> Float[Array, "N c"]:
+    """The model's outputs on a batch."""
+    return jax.vmap(model)(x)

@@ -1,0 +1,8 @@
+"""Source models f_S.
+
+A source is any pytree that is callable on ONE example, `source(s) -> (c_S,)`, and has `input_shape`, `num_outputs` and `name`.
+"""
+
+from .networks import CNN, DNN
+
+__all__ = ["CNN", "DNN"]

@@ -1,0 +1,59 @@
+"""How the project's pictures look: colour-blind-safe colours, sizes that stay legible at column width."""
+
+from contextlib import contextmanager
+
+import matplotlib.pyplot as plt
+import numpy as np
+import scipy.stats
+
+# Okabe & Ito's palette, ordered so that neighbours also differ in grey.
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+_RC = {
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 110,
+    "savefig.dpi": 200,
+    "font.size": 9,
+    "axes.labelsize": 9,
+    "axes.titlesize": 10,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5,
+    "axes.prop_cycle": plt.cycler(color=OKABE_ITO),
+    "pdf.fonttype": 42,
+}
+
+
+@contextmanager
+def style():
+    """Draw inside this context: `with style(): ...`; nothing global changes."""
+    with plt.rc_context(_RC):
+        yield
+
+
+def t_interval(values, confidence: float = 0.95) -> tuple[float, float]:
+    """Student's t interval of the mean over draws or seeds; the value itself, twice, if there is only one."""
+    values = np.asarray(values, float)
+    mean = values.mean()
+    if len(values) < 2:
+        return mean, mean
+    half = scipy.stats.t.ppf((1 + confidence) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+    return mean - half, mean + half
+
+
+def geometric_mean(values) -> float:
+    """The mean on a logarithmic axis, for positive quantities that vary by factors."""
+    return float(np.exp(np.mean(np.log(values))))
+
+
+def geometric_interval(values, confidence: float = 0.95) -> tuple[float, float]:
+    """Student's t interval of the geometric mean: never negative, symmetric on a logarithmic axis."""
+    low, high = t_interval(np.log(values), confidence)
+    return float(np.exp(low)), float(np.exp(high))
