@@ -24,6 +24,7 @@ SCALES = {
     "course": {"draws": 5, "per_class": 10, "max_depth": 9, "pooled_side": 14},
     "paper": {"draws": 5, "per_class": 10, "max_depth": 9, "pooled_side": 28},
 }
+ARCHITECTURES = ("dnn", "cnn_flatten", "cnn_gap")
 LABELS = {"dnn": "DNN", "cnn_flatten": "CNN, flatten head", "cnn_gap": "CNN, global average pooling"}
 PUBLIC_VALUE = 0.003857  # lambda_min of a linear source: the only number of the paper's plots that is public
 
@@ -38,7 +39,7 @@ def compute(key, progress, *, draws, per_class, max_depth, pooled_side):
     """One row per draw, architecture and depth."""
     task = load_task("mnist5k")
     rows = []
-    jobs = [(draw, architecture) for draw in range(draws) for architecture in LABELS]
+    jobs = [(draw, architecture) for draw in range(draws) for architecture in ARCHITECTURES]
     for draw, architecture in progress(jobs):
         x, _ = task.draw(jax.random.fold_in(key, draw), per_class)
         if architecture == "cnn_gap":

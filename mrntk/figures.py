@@ -48,21 +48,31 @@ class Figure:
         return self.module.ID
 
     def code_hash(self) -> str:
-        """Hash of the module without comments, docstrings and layout: they do not change what it computes."""
-        tree = ast.parse(self.path.read_text())
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if (
-                isinstance(body, list)
-                and body
-                and isinstance(body[0], ast.Expr)
-                and isinstance(body[0].value, ast.Constant)
-            ):
-                body[0].value.value = ""
-        return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
+        """Hash of `compute` and of what it uses in its module; comments, docstrings, layout and drawing do not count."""
+        return hashlib.sha256("\n".join(_used_by("compute", ast.parse(self.path.read_text()))).encode()).hexdigest()[
+            :16
+        ]
 
     def parameters(self, scale: str) -> dict:
         return dict(self.module.SCALES[scale])
+
+
+def _used_by(name: str, module: ast.Module) -> list[str]:
+    """The definitions that `name` reaches inside its module, itself included, each as a dump without its docstring."""
+    definitions = {}
+    for node in module.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node] if isinstance(node, ast.FunctionDef) else []
+        definitions |= {getattr(target, "id", getattr(target, "name", None)): node for target in targets}
+    reached, waiting = {}, [name]
+    while waiting:
+        name = waiting.pop()
+        if name in definitions and name not in reached:
+            node = definitions[name]
+            if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
+                node.body = node.body[1:]
+            reached[name] = ast.dump(node)
+            waiting += [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
+    return [reached[name] for name in sorted(reached)]
 
 
 def figures_folder() -> Path:
