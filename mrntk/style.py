@@ -33,9 +33,16 @@ _RC = {
 
 @contextmanager
 def style():
-    """Draw inside this context: `with style(): ...`; nothing global changes."""
-    with plt.rc_context(_RC):
+    """Draw inside this context: `with style(): ...`; nothing global changes.
+
+    Not `plt.rc_context`: in a notebook that would also undo the interactive mode that the first figure switches on.
+    """
+    before = {name: plt.rcParams[name] for name in _RC}
+    plt.rcParams.update(_RC)
+    try:
         yield
+    finally:
+        plt.rcParams.update(before)
 
 
 def t_interval(values, confidence: float = 0.95) -> tuple[float, float]:

@@ -73,4 +73,4 @@ def gradient_descent(
     steps: int,
 ) -> tuple[Reprogram, Float[Array, " steps+1"]]:
     """Full-batch gradient descent on theta_A alone, in float64: (trained model, loss before step 0, 1, ..., steps)."""
-    return _descend(model, jnp.asarray(x), jnp.asarray(y), step, steps)
+    return _descend(model, jnp.asarray(x), jnp.asarray(y), jnp.asarray(step), steps)

@@ -1,0 +1,37 @@
+"""Shared by all tests: small models and inputs in float64, and the rule that everything runs at smoke scale."""
+
+import os
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from mrntk import CNN, DNN
+
+os.environ["MRNTK_SCALE"] = "smoke"
+
+
+@pytest.fixture
+def root() -> Path:
+    """The checkout."""
+    return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def key():
+    return jax.random.key(7)
+
+
+@pytest.fixture
+def images():
+    """Six random 1 x 4 x 4 images."""
+    return np.random.default_rng(3).uniform(size=(6, 1, 4, 4))
+
+
+@pytest.fixture(params=["dnn", "cnn"])
+def source(request, key):
+    """A small random source on 2 x 6 x 6 images with three outputs... of each family."""
+    if request.param == "dnn":
+        return DNN((1, 6, 6), 3, depth=3, width=11, key=key)
+    return CNN((1, 6, 6), 3, depth=2, width=5, key=key)
