@@ -19,7 +19,7 @@ lab: setup
 	@$(BIN)/mrntk lab $(if $(PORT),--port $(PORT))
 
 test: setup
-	$(BIN)/ruff check .
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
 
 figures: setup

@@ -41,7 +41,9 @@ def _picture(axis, data, name, centre, half, words):
 
 
 def _box(axis, left, colour, symbol, words):
-    box = FancyBboxPatch((left, 1.35), 1.6, 1.3, boxstyle="round,pad=0.08", facecolor=colour + "33", edgecolor=colour, lw=2)
+    box = FancyBboxPatch(
+        (left, 1.35), 1.6, 1.3, boxstyle="round,pad=0.08", facecolor=colour + "33", edgecolor=colour, lw=2
+    )
     axis.add_patch(box)
     axis.text(left + 0.8, 2.15, symbol, ha="center", va="center", fontsize=13)
     axis.text(left + 0.8, 1.62, words, ha="center", va="center", fontsize=8, weight="bold", color=colour)

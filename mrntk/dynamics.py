@@ -29,7 +29,7 @@ def mse(residual: Float[np.ndarray, "N c"]) -> float:
 
 
 def predicted_loss(
-    spectrum: Spectrum, residual: Float[np.ndarray, "N c"], step: float, times: Int[np.ndarray, " T"]
+    spectrum: Spectrum, residual: Float[np.ndarray, "N c"], step: float, times: Int[np.ndarray, " T"] | list[int]
 ) -> Float[np.ndarray, " T"]:
     """Training loss after every number of gradient-descent steps in `times`, from the kernel at the start alone.
 

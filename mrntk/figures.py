@@ -151,8 +151,9 @@ def data_for(figure: Figure, scale: str, out: Path, *, fresh: bool = False, prog
 
     started = time.perf_counter()
     parameters = figure.parameters(scale)
+    origin = provenance()  # now: a commit made meanwhile is not the code that runs
     content = _to_csv(figure.module.compute(jax.random.key(SEED), progress, **parameters))
-    record = provenance() | {
+    record = origin | {
         "figure": figure.id,
         "scale": scale,
         "seed": SEED,

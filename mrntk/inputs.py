@@ -19,8 +19,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Float, Int, PRNGKeyArray
 
+from .arrays import Array
 from .errors import MrntkError
 
 BIAS_STD = 0.1**0.5  # biases N(0, 0.1), as for the sources

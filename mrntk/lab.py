@@ -45,7 +45,11 @@ def lab(port: int = 8888, browser: bool | None = None) -> int:
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
+    if not browser:
+        command.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container everyone is root; Jupyter would refuse to start
     try:
-        return subprocess.call(command + ([] if browser else ["--no-browser"]), cwd=root)
+        return subprocess.call(command, cwd=root)
     except KeyboardInterrupt:
         return 0

@@ -1,7 +1,9 @@
 """Output mappings b: R^{c_S} -> R^{c_T}, fixed and linear (Assumption 2)."""
 
 import equinox as eqx
-from jaxtyping import Array, Float
+from jaxtyping import Float
+
+from .arrays import Array
 
 
 class IdentityOutput(eqx.Module):

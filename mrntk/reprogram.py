@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from .arrays import Array
 from .inputs import InputMap
 from .outputs import IdentityOutput
 

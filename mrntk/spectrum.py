@@ -41,7 +41,7 @@ class Spectrum:
         return projections**2 / (y @ y)
 
 
-def as_matrix(kernel: np.ndarray) -> Float[np.ndarray, "n n"]:
+def as_matrix(kernel: np.ndarray) -> Float[np.ndarray, "rows columns"]:
     """(N, c, N, c) as the (N c, N c) matrix of the theory; a matrix stays as it is."""
     if kernel.ndim == 4:
         n, c = kernel.shape[:2]

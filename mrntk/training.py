@@ -3,10 +3,10 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 
+from .arrays import Array
 from .precision import in_float64
 from .reprogram import Reprogram
 
@@ -34,8 +34,8 @@ def _adam_epochs(model, x, y, key, optimiser, epochs: int, batch: int):
 
 def train_source(
     model,
-    x: Float[Array | np.ndarray, "N *shape"],
-    y: Float[Array | np.ndarray, "N c"],
+    x: Float[Array, "N *shape"],
+    y: Float[Array, "N c"],
     *,
     key: PRNGKeyArray,
     epochs: int = 20,
@@ -66,11 +66,11 @@ def _descend(model: Reprogram, x, y, step, steps: int):
 @in_float64
 def gradient_descent(
     model: Reprogram,
-    x: Float[Array | np.ndarray, "N *dT"],
-    y: Float[Array | np.ndarray, "N c"],
+    x: Float[Array, "N *dT"],
+    y: Float[Array, "N c"],
     *,
     step: float,
     steps: int,
-) -> tuple[Reprogram, Float[Array, " steps+1"]]:
+) -> tuple[Reprogram, Float[Array, " {steps}+1"]]:
     """Full-batch gradient descent on theta_A alone, in float64: (trained model, loss before step 0, 1, ..., steps)."""
     return _descend(model, jnp.asarray(x), jnp.asarray(y), jnp.asarray(step), steps)

@@ -34,7 +34,9 @@ def executed(path: Path, scale: str, timeout: int = 900):
     """The notebook at `path` (Markdown), run top to bottom in a fresh kernel."""
     notebook = jupytext.read(path)
     environment = {**os.environ, "MRNTK_SCALE": scale}
-    client = NotebookClient(notebook, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}})
+    client = NotebookClient(
+        notebook, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
+    )
     client.execute(env=environment)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:03d}"  # stable, so that executing again changes only what changed

@@ -8,8 +8,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from ..arrays import Array
 from ..errors import MrntkError
 from ..inputs import Factor
 from ..precision import in_float64
@@ -36,8 +37,8 @@ def _checked(x, argument: str):
 @in_float64
 def empirical_ntk(
     model: Reprogram,
-    x: Float[Array | np.ndarray, "N *dT"],
-    x_other: Float[Array | np.ndarray, "M *dT"] | None = None,
+    x: Float[Array, "N *dT"],
+    x_other: Float[Array, "M *dT"] | None = None,
     *,
     block: int = 64,
 ) -> Float[np.ndarray, "N c M c"]:

