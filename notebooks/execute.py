@@ -42,6 +42,7 @@ def executed(path: Path, scale: str, timeout: int = 900):
         cell["id"] = f"cell-{number:03d}"  # stable, so that executing again changes only what changed
         cell.metadata.pop("execution", None)  # time stamps
     notebook.metadata.pop("widgets", None)
+    notebook.metadata.get("jupytext", {}).pop("text_representation", None)  # as `jupytext --sync` writes it
     notebook.metadata["mrntk"] = {"scale": scale, "source": source_hash(notebook)}
     return notebook
 

@@ -1,7 +1,11 @@
 """Every notebook runs from a fresh kernel at smoke scale, agrees with its pair, and carries outputs of its own text."""
 
 import importlib.util
+import os
 import re
+import shutil
+import subprocess
+import sys
 
 import jupytext
 import nbformat
@@ -41,6 +45,20 @@ def test_pair_agrees(name):
     assert [(c.cell_type, c.source) for c in text.cells] == [(c.cell_type, c.source) for c in notebook.cells], (
         "the pair differs: run `make notebooks`"
     )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_opening_and_saving_in_jupyterlab_changes_nothing(name, tmp_path):
+    """What Lab does by jupytext: pairing leaves both files as they are, whichever of the two is the younger."""
+    for file in (FOLDER / f"{name}.md", FOLDER / f"{name}.ipynb", FOLDER.parent / "pyproject.toml"):
+        shutil.copyfile(file, tmp_path / file.name)
+    before = [(tmp_path / f"{name}{suffix}").read_bytes() for suffix in (".md", ".ipynb")]
+    for younger in (".md", ".ipynb"):
+        os.utime(tmp_path / f"{name}{younger}", (2e9, 2e9))
+        subprocess.run(
+            [sys.executable, "-m", "jupytext", "--sync", f"{name}.md"], cwd=tmp_path, check=True, capture_output=True
+        )
+        assert [(tmp_path / f"{name}{suffix}").read_bytes() for suffix in (".md", ".ipynb")] == before
 
 
 @pytest.mark.parametrize("name", NAMES)
