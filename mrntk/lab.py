@@ -7,6 +7,8 @@ import sys
 from .errors import MrntkError
 from .figures import figures_folder
 
+# Neither asks for news nor looks for updates: the reader may have no network.
+NO_ANNOUNCEMENTS = {"page_config_data": {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}}
 FIRST = "notebooks/00_start_here.ipynb"
 
 
@@ -42,8 +44,7 @@ def lab(port: int = 8888, browser: bool | None = None) -> int:
         f"--ServerApp.root_dir={root}",
         f"--ServerApp.port={port}",
         f"--LabApp.default_url=/lab/tree/{FIRST}",
-        "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        f"--ServerApp.tornado_settings={NO_ANNOUNCEMENTS}",
     ]
     if not browser:
         command.append("--no-browser")
