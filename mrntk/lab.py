@@ -7,8 +7,6 @@ import sys
 from .errors import MrntkError
 from .figures import figures_folder
 
-# Neither asks for news nor looks for updates: the reader may have no network.
-NO_ANNOUNCEMENTS = {"page_config_data": {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}}
 FIRST = "notebooks/00_start_here.ipynb"
 
 
@@ -44,7 +42,6 @@ def lab(port: int = 8888, browser: bool | None = None) -> int:
         f"--ServerApp.root_dir={root}",
         f"--ServerApp.port={port}",
         f"--LabApp.default_url=/lab/tree/{FIRST}",
-        f"--ServerApp.tornado_settings={NO_ANNOUNCEMENTS}",
     ]
     if not browser:
         command.append("--no-browser")
