@@ -70,7 +70,7 @@ def _used_by(name: str, module: ast.Module) -> list[str]:
             node = definitions[name]
             if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
                 node.body = node.body[1:]
-            reached[name] = ast.dump(node)
+            reached[name] = ast.unparse(node)  # not ast.dump, which differs between Pythons
             waiting += [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
     return [reached[name] for name in sorted(reached)]
 
