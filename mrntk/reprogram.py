@@ -24,6 +24,19 @@ class Reprogram(eqx.Module):
     def __call__(self, x: Float[Array, "*dT"]) -> Float[Array, " cT"]:
         return self.output_map(self.source(self.input_map(x)))
 
+    def theta(self):
+        """The trained arrays, as a pytree: those of the input map, and of an output map that says `trained = True`."""
+        trains_output = getattr(self.output_map, "trained", False)
+        output = eqx.filter(self.output_map, eqx.is_inexact_array if trains_output else lambda leaf: False)
+        return eqx.filter(self.input_map, eqx.is_inexact_array), output
+
+    def with_theta(self, theta):
+        """This model with other trained arrays, as `theta` returns them."""
+        input_map, output_map = (
+            eqx.combine(*pair) for pair in zip(theta, (self.input_map, self.output_map), strict=True)
+        )
+        return Reprogram(input_map, self.source, output_map)
+
     def after_input(self, s: Float[Array, "*dS"]) -> Float[Array, " cT"]:
         """b(f_S(s)): everything behind the input map."""
         return self.output_map(self.source(s))

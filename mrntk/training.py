@@ -49,18 +49,15 @@ def train_source(
 
 @eqx.filter_jit
 def _descend(model: Reprogram, x, y, step, steps: int):
-    theta, rest = eqx.partition(model.input_map, eqx.is_inexact_array)
-
     def loss(theta):
-        return mse_loss(eqx.tree_at(lambda m: m.input_map, model, eqx.combine(theta, rest)), x, y)
+        return mse_loss(model.with_theta(theta), x, y)
 
     def update(theta, _):
         value, grads = jax.value_and_grad(loss)(theta)
         return jax.tree.map(lambda t, g: t - step * g, theta, grads), value
 
-    theta, losses = jax.lax.scan(update, theta, length=steps)
-    trained = eqx.tree_at(lambda m: m.input_map, model, eqx.combine(theta, rest))
-    return trained, jnp.append(losses, loss(theta))
+    theta, losses = jax.lax.scan(update, model.theta(), length=steps)
+    return model.with_theta(theta), jnp.append(losses, loss(theta))
 
 
 @in_float64
