@@ -1,6 +1,7 @@
 """Input transformations a(.; theta_A): R^{d_T} -> R^{d_S}, each of which knows its own kernel.
 
-Only theta_A is trained, so the NTK of the reprogrammed model is (PAPER.md, Definition 3 and the chain rule)
+With theta_A trained and everything behind it frozen, the NTK of the reprogrammed model is (PAPER.md, Definition 3 and the
+chain rule)
 
     Theta_T(x, x') = g Theta_A(x, x') g'^T,        g = b J_S(a(x)) of shape (c_T, d_S).
 
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
@@ -25,13 +27,14 @@ from .arrays import Array
 from .errors import MrntkError
 
 BIAS_STD = 0.1**0.5  # biases N(0, 0.1), as for the sources
+LARGEST_WEIGHT = 2**31  # bytes that a stored W may take
 
 
 class Factor(NamedTuple):
     """One term (u . u') (v v'^T) of Theta_T(x, x')."""
 
-    u: Float[Array, " p"]
-    v: Float[Array, "c m"]
+    u: Float[Array, "*N p"]
+    v: Float[Array, "*N c m"]
 
 
 class InputMap(eqx.Module):
@@ -63,6 +66,32 @@ class Identity(InputMap):
         return ()
 
 
+def _same_size(x, shape: tuple[int, ...]):
+    if x.size != math.prod(shape):
+        raise MrntkError(f"x has shape {x.shape}: this input map was made for inputs of shape {shape}.")
+
+
+class Watermark(InputMap):
+    """a(x) = x + delta on inputs of the source's own shape, with delta = 0 at the start; Theta_A = I."""
+
+    delta: Float[Array, "*dS"]
+
+    def __init__(self, source_shape: tuple[int, ...]):
+        self.delta = jnp.zeros(source_shape)
+
+    def __call__(self, x: Float[Array, "*dS"]) -> Float[Array, "*dS"]:
+        _same_size(x, self.delta.shape)
+        return x + self.delta
+
+    def factors(self, x: Float[Array, "*dT"], g: Float[Array, "c *dS"]) -> tuple[Factor, ...]:
+        return (Factor(jnp.ones(1, g.dtype), g.reshape(len(g), -1)),)
+
+
+def _with_one(x: Float[Array, "*dT"]) -> Float[Array, " p"]:
+    """u of a layer with bias: u . u' = x . x' + 1."""
+    return jnp.append(x.ravel(), 1)
+
+
 class FullyConnected(InputMap):
     """a(x) = W x + c, with Theta_A(x, x') = (x . x' + 1) I; weights N(0, 2 / d_T), biases N(0, 0.1)."""
 
@@ -72,26 +101,82 @@ class FullyConnected(InputMap):
 
     def __init__(self, target_shape: tuple[int, ...], source_shape: tuple[int, ...], *, key: PRNGKeyArray):
         d_t, d_s = math.prod(target_shape), math.prod(source_shape)
+        if 4 * d_s * d_t > LARGEST_WEIGHT:
+            raise MrntkError(
+                f"source_shape={source_shape}, target_shape={target_shape}: W would take {4 * d_s * d_t / 1e9:.1f} GB; "
+                "use SeededFullyConnected, which never stores it, or VisualPrompt."
+            )
         key_w, key_b = jax.random.split(key)
         self.weight = jax.random.normal(key_w, (d_s, d_t)) * (2 / d_t) ** 0.5
         self.bias = jax.random.normal(key_b, (d_s,)) * BIAS_STD
         self.source_shape = tuple(source_shape)
 
     def __call__(self, x: Float[Array, "*dT"]) -> Float[Array, "*dS"]:
+        _same_size(x, self.weight.shape[1:])
         return (self.weight @ x.ravel() + self.bias).reshape(self.source_shape)
 
     def factors(self, x: Float[Array, "*dT"], g: Float[Array, "c *dS"]) -> tuple[Factor, ...]:
-        u = jnp.append(x.ravel(), 1)  # u . u' = x . x' + 1
-        return (Factor(u, g.reshape(len(g), -1)),)
+        return (Factor(_with_one(x), g.reshape(len(g), -1)),)
+
+
+class SeededFullyConnected(InputMap):
+    """A fully connected layer at its random start whose W is drawn again, `rows` rows at a time, whenever a(x) is needed.
+
+    For sizes at which W cannot be stored (1.4e9 entries from and to 112x112x3, 2.3e10 at 224x224x3). The kernel needs no W,
+    only a(x) and x . x'; one evaluation of a batch draws W once, so evaluate all inputs in one batch. The entries depend on
+    the key alone, whatever the precision, so a(x) is the same function every time. It holds no arrays and cannot be trained.
+    """
+
+    whole_batch = True  # tells mrntk.ntk.rows to evaluate all inputs at once
+
+    key: PRNGKeyArray
+    target_shape: tuple[int, ...] = eqx.field(static=True)
+    source_shape: tuple[int, ...] = eqx.field(static=True)
+    rows: int = eqx.field(static=True)
+
+    def __init__(
+        self, target_shape: tuple[int, ...], source_shape: tuple[int, ...], *, key: PRNGKeyArray, rows: int = 256
+    ):
+        self.key, self.rows = key, rows
+        self.target_shape, self.source_shape = tuple(target_shape), tuple(source_shape)
+
+    @property
+    def num_parameters(self) -> int:
+        return math.prod(self.source_shape) * (math.prod(self.target_shape) + 1)
+
+    def weight_rows(self, i: Int[Array, ""]) -> tuple[Float[Array, "rows dT"], Float[Array, " rows"]]:
+        """The i-th block of rows of W and of c, in float32."""
+        key_w, key_b = jax.random.split(jax.random.fold_in(self.key, i))
+        d_t = math.prod(self.target_shape)
+        weight = jax.random.normal(key_w, (self.rows, d_t), jnp.float32) * jnp.float32((2 / d_t) ** 0.5)
+        return weight, jax.random.normal(key_b, (self.rows,), jnp.float32) * jnp.float32(BIAS_STD)
+
+    def __call__(self, x: Float[Array, "*dT"]) -> Float[Array, "*dS"]:
+        _same_size(x, self.target_shape)
+        d_s = math.prod(self.source_shape)
+
+        def some_rows(i):
+            weight, bias = self.weight_rows(i)
+            return weight.astype(x.dtype) @ x.ravel() + bias.astype(x.dtype)
+
+        out = jax.lax.map(some_rows, jnp.arange(-(-d_s // self.rows)))
+        return out.ravel()[:d_s].reshape(self.source_shape)
+
+    def factors(self, x: Float[Array, "*dT"], g: Float[Array, "c *dS"]) -> tuple[Factor, ...]:
+        return (Factor(_with_one(x), g.reshape(len(g), -1)),)
 
 
 def frame_mask(source_shape: tuple[int, ...], inner: tuple[int, int]) -> np.ndarray:
     """True on the frame around a centred (height, width) window, in every channel."""
-    _, height, width = source_shape
-    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
     mask = np.ones(source_shape, bool)
-    mask[:, top : top + inner[0], left : left + inner[1]] = False
+    mask[window(source_shape, inner)] = False
     return mask
+
+
+def window(source_shape: tuple[int, ...], inner: tuple[int, int]) -> tuple[slice, slice, slice]:
+    """Index of the centred (height, width) window in every channel of a (channels, height, width) image."""
+    top, left = (source_shape[1] - inner[0]) // 2, (source_shape[2] - inner[1]) // 2
+    return slice(None), slice(top, top + inner[0]), slice(left, left + inner[1])
 
 
 class VisualPrompt(InputMap):
@@ -120,18 +205,39 @@ class VisualPrompt(InputMap):
         self.source_shape, self.inner = tuple(source_shape), tuple(inner)
 
     def __call__(self, x: Float[Array, "channels height width"]) -> Float[Array, "*dS"]:
-        channels, height, width = self.source_shape
+        channels = self.source_shape[0]
         if x.shape[0] != channels:
             raise MrntkError(
                 f"x has {x.shape[0]} channels, but the source takes {channels}: repeat or average them first."
             )
-        top, left = (height - self.inner[0]) // 2, (width - self.inner[1]) // 2
         small = jax.image.resize(x, (channels, *self.inner), "linear", antialias=True)
-        canvas = jnp.zeros(self.source_shape, small.dtype)
-        canvas = canvas.at[:, top : top + self.inner[0], left : left + self.inner[1]].set(small)
+        canvas = jnp.zeros(self.source_shape, small.dtype).at[window(self.source_shape, self.inner)].set(small)
         return canvas.ravel().at[self.index].add(jax.nn.sigmoid(self.delta)).reshape(self.source_shape)
 
     def factors(self, x: Float[Array, "*dT"], g: Float[Array, "c *dS"]) -> tuple[Factor, ...]:
         slope = jax.nn.sigmoid(self.delta) * jax.nn.sigmoid(-self.delta)  # sigmoid'(delta), the diagonal of D
         v = g.reshape(len(g), -1)[:, self.index] * slope
         return (Factor(jnp.ones(1, v.dtype), v),)
+
+
+class FullyConnectedPrompt(InputMap):
+    """VP+FC: a layer at the size of the window, then the padded frame: a(x) = pad(W x + c) + mask * sigmoid(delta).
+
+    Theta_T(x, x') = (x . x' + 1) g_in . g'_in + (g D) . (g' D), with g_in the part of g inside the window.
+    """
+
+    fully_connected: FullyConnected
+    prompt: VisualPrompt
+
+    def __init__(
+        self, target_shape: tuple[int, ...], source_shape: tuple[int, ...], inner: tuple[int, int], *, key: PRNGKeyArray
+    ):
+        self.prompt = VisualPrompt(source_shape, inner)
+        self.fully_connected = FullyConnected(target_shape, (source_shape[0], *inner), key=key)
+
+    def __call__(self, x: Float[Array, "*dT"]) -> Float[Array, "*dS"]:
+        return self.prompt(self.fully_connected(x))
+
+    def factors(self, x: Float[Array, "*dT"], g: Float[Array, "c *dS"]) -> tuple[Factor, ...]:
+        inside = g[(slice(None), *window(self.prompt.source_shape, self.prompt.inner))]
+        return self.fully_connected.factors(x, inside) + self.prompt.factors(x, g)

@@ -1,13 +1,10 @@
-"""The empirical NTK of a reprogrammed model, exactly and in float64.
-
-The only expensive thing is g = b J_S(a(x)), the source's input Jacobian, shape (c_T, d_S) an example. It is computed once an
-example; the input map then contracts it in closed form (see `mrntk.inputs`).
-"""
+"""The empirical NTK of a reprogrammed model, exactly and in float64."""
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float
 
 from ..arrays import Array
@@ -15,23 +12,123 @@ from ..errors import MrntkError
 from ..inputs import Factor
 from ..precision import in_float64
 from ..reprogram import Reprogram
+from .rows import _blocks, compute_rows, jacobian_rows, row_bytes
+
+__all__ = ["empirical_ntk", "estimated_bytes", "jacobian_rows", "stacked_factors"]
+
+FORMS = ("full", "class_sum", "class_blocks")
+BLOCK = 32  # examples whose Jacobians are computed together, where memory allows
 
 
-def jacobian_rows(model: Reprogram, x: Float[Array, "*dT"]) -> Float[Array, "c *dS"]:
-    """g = b J_S(a(x)) for ONE input: the gradient of every output with respect to the source's input."""
-    return jax.jacrev(model.after_input)(model.input_map(x))
+def _result_shape(form: str, n: int, m: int, c: int) -> tuple[int, ...]:
+    return {"full": (n, c, m, c), "class_sum": (n, m), "class_blocks": (c, n, m)}[form]
 
 
-@eqx.filter_jit
-def _factors(model: Reprogram, x: Float[Array, "N *dT"], block: int) -> tuple[Factor, ...]:
-    """The factors of all examples, `block` at a time, stacked along a leading axis."""
-    return jax.lax.map(lambda one: model.input_map.factors(one, jacobian_rows(model, one)), x, batch_size=block)
+def _contract(one: tuple[Factor, ...], two: tuple[Factor, ...], form: str) -> np.ndarray:
+    """sum_terms (u . u') (v v'^T) between two blocks, in the asked form; on the accelerator where there is one."""
+    xp = np if jax.default_backend() == "cpu" else jnp  # NumPy's BLAS knows that V V^T is symmetric
+    out = None
+    for left, right in zip(one, two, strict=True):
+        (n, c, m), k = left.v.shape, len(right.v)
+        v, w, outer = xp.asarray(left.v), xp.asarray(right.v), xp.asarray(left.u) @ xp.asarray(right.u).T
+        if left.v is right.v:
+            w = v
+        if form == "full":
+            a, b = v.reshape(n * c, m), w.reshape(k * c, m)
+            product = (a @ (a.T if w is v else b.T)).reshape(n, c, k, c)
+            outer = outer[:, None, :, None]
+        elif form == "class_sum":
+            product = v.reshape(n, c * m) @ w.reshape(k, c * m).T
+        else:
+            product = v.transpose(1, 0, 2) @ w.transpose(1, 2, 0)
+        product = product * outer if xp is jnp else np.multiply(product, outer, out=product)
+        out = product if out is None else out + product
+    return np.asarray(out)
 
 
-def _checked(x, argument: str):
-    if not np.isfinite(np.asarray(x)).all():
+def _into(out: np.ndarray, rows: slice, columns: slice, block: np.ndarray, form: str):
+    if form == "class_blocks":
+        out[:, rows, columns] = block
+    elif form == "class_sum":
+        out[rows, columns] = block
+    else:
+        out[rows, :, columns] = block
+
+
+def _transposed(block: np.ndarray, form: str) -> np.ndarray:
+    return block.transpose({"full": (2, 3, 0, 1), "class_sum": (1, 0), "class_blocks": (0, 2, 1)}[form])
+
+
+def _source_size(model: Reprogram, x) -> int:
+    """d_S."""
+    return eqx.filter_eval_shape(model.input_map, x).size
+
+
+def available_memory() -> int:
+    """Bytes of main memory that are free for use now."""
+    import psutil
+
+    return psutil.virtual_memory().available
+
+
+def _checked(model: Reprogram, x, argument: str) -> Float[np.ndarray, "N *dT"]:
+    x = np.asarray(x, np.float64)
+    if x.ndim < 2 or len(x) == 0:
+        raise MrntkError(
+            f"{argument} has shape {x.shape}: give a batch of inputs, with the examples along the first axis."
+        )
+    if not np.isfinite(x).all():
         raise MrntkError(f"{argument} holds NaN or infinite values: remove or replace those inputs first.")
+    try:
+        outputs = eqx.filter_eval_shape(model, jax.ShapeDtypeStruct(x.shape[1:], x.dtype))
+    except MrntkError:
+        raise
+    except (TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise MrntkError(
+            f"{argument} has inputs of shape {x.shape[1:]}, which the model does not take: {reason}"
+        ) from error
+    if len(outputs.shape) != 1:
+        raise MrntkError(
+            f"model gives outputs of shape {outputs.shape}: a source maps ONE input to a vector of scores."
+        )
     return x
+
+
+def estimated_bytes(model: Reprogram, x, x_other=None, *, form: str = "full") -> dict[str, int]:
+    """Bytes that `empirical_ntk` will need: {"result": the kernel, "rows": the Jacobian rows that it is made of}."""
+    x = np.asarray(x)
+    others = x if x_other is None else np.asarray(x_other)
+    c = eqx.filter_eval_shape(model, jax.ShapeDtypeStruct(x.shape[1:], x.dtype)).shape[0]
+    examples = len(x) + (0 if x_other is None else len(others))
+    result = 8 * int(np.prod(_result_shape(form, len(x), len(others), c)))
+    return {"result": result, "rows": examples * row_bytes(model, x)}
+
+
+def _plan(model, x, x_other, form: str, block: int | None, limit: float) -> tuple[bool, int, int]:
+    """(rows on disk?, examples a block of Jacobians, examples a block of the Gram matrix) that keep within `limit` bytes."""
+    need, a_row = estimated_bytes(model, x, x_other, form=form), row_bytes(model, x)
+    c, d_s = eqx.filter_eval_shape(
+        lambda one: jacobian_rows(model, one).reshape(-1, _source_size(model, one)), x[0]
+    ).shape
+    room = limit - need["result"]
+    if room < 4 * (a_row + 8 * c * d_s):
+        raise MrntkError(
+            f"x has {len(x)} examples: the {form} kernel takes {need['result'] / 1e9:.2f} GB and memory_limit is "
+            f"{limit / 1e9:.2f} GB; use fewer examples, form='class_sum', or the matrix-free mrntk.ntk.operators."
+        )
+    on_disk = need["rows"] > 0.7 * room
+    block = block or int(min(BLOCK, max(1, room // (4 * 8 * c * d_s))))
+    # A Gram block holds two blocks of rows, when they come from disk, and its product twice: solve 2 b a_row + 16 (b c)^2 = room.
+    quadratic, linear = 16.0 * c * c, 2.0 * a_row * on_disk
+    gram = (-linear + (linear**2 + 4 * quadratic * 0.25 * room) ** 0.5) / (2 * quadratic)
+    return on_disk, block, int(min(len(x), max(1, gram)))
+
+
+@in_float64
+def stacked_factors(model: Reprogram, x: Float[Array, "N *dT"], *, block: int = 64) -> tuple[Factor, ...]:
+    """The factors of all examples, in memory: u (N, p), v (N, c, m); the kernel is sum_terms (u . u') (v v'^T)."""
+    return compute_rows(model, _checked(model, x, "x"), block=block, on_disk=False, mesh=None, progress=iter).factors
 
 
 @in_float64
@@ -40,30 +137,66 @@ def empirical_ntk(
     x: Float[Array, "N *dT"],
     x_other: Float[Array, "M *dT"] | None = None,
     *,
-    block: int = 64,
-) -> Float[np.ndarray, "N c M c"]:
-    """Theta_T(x, x_other) with respect to theta_A (paper, Definition 3), in float64.
+    form: str = "full",
+    block: int | None = None,
+    memory_limit: float | None = None,
+    mesh: Mesh | None = None,
+    progress=iter,
+) -> Float[np.ndarray, "..."]:
+    """Theta_T(x, x_other) with respect to what the model trains (paper, Definition 3), in float64.
+
+    Every Jacobian row is computed once, also where the rows do not fit into memory: then they wait in a temporary file.
 
     Parameters
     ----------
-    model : the reprogrammed model; only its input map counts as trained.
+    model : the reprogrammed model; trained are its input map, and its output map if that says so.
     x, x_other : inputs; `x_other` defaults to `x`.
-    block : examples whose Jacobians are computed together. The result does not depend on it.
-
-    Returns
-    -------
-    Array (N, c_T, M, c_T). `.reshape(N * c, M * c)` is the matrix of the theory.
+    form : "full", shape (N, c, M, c), whose `.reshape(N * c, M * c)` is the matrix of the theory; "class_sum", shape (N, M),
+        the sum of Theta^{ii} over the outputs i; "class_blocks", shape (c, N, M), the blocks Theta^{ii}.
+    block : examples whose Jacobians are computed together (on every device); default: 32, fewer where memory is short. The
+        result does not depend on it.
+    memory_limit : bytes that the kernel and its rows may take; default: 80 % of what is free.
+    mesh : devices to share the Jacobians among, of one process or of several; every process gets the whole kernel.
+    progress : wraps the list of blocks, for example `tqdm`.
 
     Raises
     ------
     MrntkError
-        If the inputs hold NaN or infinite values.
+        If the inputs hold NaN or infinite values or do not fit the model, if `form` is unknown, or if the kernel does not fit
+        into `memory_limit`.
     """
-    first = _factors(model, jnp.asarray(_checked(x, "x")), block)
-    second = first if x_other is None else _factors(model, jnp.asarray(_checked(x_other, "x_other")), block)
-    other = x if x_other is None else x_other
-    c = jax.eval_shape(model, x[0]).shape[0]
-    kernel = jnp.zeros((len(x), c, len(other), c))
-    for one, two in zip(first, second, strict=True):
-        kernel += (one.u @ two.u.T)[:, None, :, None] * jnp.einsum("icm,jdm->icjd", one.v, two.v)
-    return np.asarray(kernel)
+    if form not in FORMS:
+        raise MrntkError(f"form={form!r} is unknown: choose one of {', '.join(FORMS)}.")
+    if block is not None and block < 1:
+        raise MrntkError(f"block={block} is too small: at least one example at a time.")
+    x = _checked(model, x, "x")
+    x_other = None if x_other is None else _checked(model, x_other, "x_other")
+    on_disk, block, gram = _plan(model, x, x_other, form, block, memory_limit or 0.8 * available_memory())
+    if mesh is None:  # on the device once, not with every block; several processes must pass NumPy arrays
+        model = jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf, model)
+    options = dict(block=block, on_disk=on_disk, mesh=mesh, progress=progress)
+    c = eqx.filter_eval_shape(model, jax.ShapeDtypeStruct(x.shape[1:], x.dtype)).shape[0]
+    others = x if x_other is None else x_other
+    out = np.zeros(_result_shape(form, len(x), len(others), c))
+    with compute_rows(model, x, **options) as first:
+        if not first.factors:
+            return out  # nothing is trained
+        if x_other is None:
+            _fill_symmetric(out, first, gram, form)
+        else:
+            with compute_rows(model, x_other, **options) as second:
+                for i in _blocks(len(x), gram):
+                    for j in _blocks(len(x_other), gram):
+                        _into(out, i, j, _contract(first[i], second[j], form), form)
+    return out
+
+
+def _fill_symmetric(out, rows, gram, form):
+    """Each pair of blocks once; the mirror image is copied."""
+    for i in _blocks(len(rows), gram):
+        left = rows[i]
+        for j in _blocks(i.stop, gram):
+            block = _contract(left, left if j == i else rows[j], form)
+            _into(out, i, j, block, form)
+            if j != i:
+                _into(out, j, i, _transposed(block, form), form)
