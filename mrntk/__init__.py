@@ -14,9 +14,14 @@ _HOME = {
     "jacobian_rows": "ntk.empirical",
     "DNN": "sources.networks",
     "CNN": "sources.networks",
+    "VGG": "sources.networks",
+    "ResNet": "sources.networks",
     "FullyConnected": "inputs",
     "Identity": "inputs",
     "VisualPrompt": "inputs",
+    "FullyConnectedPrompt": "inputs",
+    "SeededFullyConnected": "inputs",
+    "Watermark": "inputs",
     "MrntkError": "errors",
 }
 _MODULES = {

@@ -25,9 +25,30 @@ def reinitialise(layer, key: PRNGKeyArray):
     return eqx.tree_at(lambda tree: (tree.weight, tree.bias), layer, (weight, bias))
 
 
-def _check_size(depth: int, width: int):
-    if depth < 1 or width < 1:
-        raise MrntkError(f"depth={depth} and width={width}: both must be at least 1.")
+def _check_sizes(**sizes: int):
+    for name, size in sizes.items():
+        if size < 1:
+            raise MrntkError(f"{name}={size}: it must be at least 1.")
+
+
+def _check_images(input_shape: tuple[int, ...], halvings: int = 0):
+    if len(input_shape) != 3:
+        raise MrntkError(f"input_shape={input_shape}: give images as (channels, height, width).")
+    if min(input_shape[1:]) >> halvings < 1:
+        raise MrntkError(f"input_shape={input_shape}: too small to be halved {halvings} times; use fewer groups.")
+
+
+def _linear(n_in: int, n_out: int, key: PRNGKeyArray) -> eqx.nn.Linear:
+    return reinitialise(eqx.nn.Linear(n_in, n_out, key=key), key)
+
+
+def _conv(n_in: int, n_out: int, key: PRNGKeyArray, size: int = 3, stride: int = 1) -> eqx.nn.Conv2d:
+    return reinitialise(eqx.nn.Conv2d(n_in, n_out, size, stride, padding=size // 2, key=key), key)
+
+
+def _pool(h: Float[Array, "channels height width"], size: int = 2) -> Float[Array, "channels rows columns"]:
+    """Average pooling with stride 2; an odd last row or column falls away, as in the authors' code."""
+    return eqx.nn.AvgPool2d(size, 2)(h)
 
 
 class DNN(eqx.Module):
@@ -39,13 +60,10 @@ class DNN(eqx.Module):
     name: str = eqx.field(static=True)
 
     def __init__(self, input_shape: tuple[int, ...], num_outputs: int, *, depth: int, width: int, key: PRNGKeyArray):
-        _check_size(depth, width)
+        _check_sizes(depth=depth, width=width)
         sizes = [math.prod(input_shape)] + [width] * (depth - 1) + [num_outputs]
         keys = jax.random.split(key, depth)
-        self.layers = [
-            reinitialise(eqx.nn.Linear(n_in, n_out, key=k), k)
-            for n_in, n_out, k in zip(sizes[:-1], sizes[1:], keys, strict=True)
-        ]
+        self.layers = [_linear(*ends, k) for *ends, k in zip(sizes[:-1], sizes[1:], keys, strict=True)]
         self.input_shape, self.num_outputs, self.name = tuple(input_shape), num_outputs, f"dnn-d{depth}-w{width}"
 
     def __call__(self, s: Float[Array, "*dS"]) -> Float[Array, " cS"]:
@@ -68,20 +86,123 @@ class CNN(eqx.Module):
     name: str = eqx.field(static=True)
 
     def __init__(self, input_shape: tuple[int, ...], num_outputs: int, *, depth: int, width: int, key: PRNGKeyArray):
-        _check_size(depth, width)
-        if len(input_shape) != 3:
-            raise MrntkError(f"input_shape={input_shape}: a CNN takes images of shape (channels, height, width).")
+        _check_sizes(depth=depth, width=width)
+        _check_images(input_shape)
         channels = [input_shape[0]] + [width] * depth
         *keys, key_head = jax.random.split(key, depth + 1)
-        self.convolutions = [
-            reinitialise(eqx.nn.Conv2d(n_in, n_out, 3, padding=1, key=k), k)
-            for n_in, n_out, k in zip(channels[:-1], channels[1:], keys, strict=True)
-        ]
-        self.head = reinitialise(eqx.nn.Linear(width, num_outputs, key=key_head), key_head)
+        self.convolutions = [_conv(*ends, k) for *ends, k in zip(channels[:-1], channels[1:], keys, strict=True)]
+        self.head = _linear(width, num_outputs, key_head)
         self.input_shape, self.num_outputs, self.name = tuple(input_shape), num_outputs, f"cnn-d{depth}-w{width}"
 
     def __call__(self, s: Float[Array, "channels height width"]) -> Float[Array, " cS"]:
         h = s
         for convolution in self.convolutions:
             h = jax.nn.relu(convolution(h))
+        return self.head(jnp.mean(h, axis=(1, 2)))
+
+
+class VGG(eqx.Module):
+    """`groups` groups of `levels` 3x3 convolutions with ReLU, each group ended by 2x2 average pooling; channels double from
+    group to group; then global average pooling and one linear layer. No batch norm."""
+
+    groups: list[list[eqx.nn.Conv2d]]
+    head: eqx.nn.Linear
+    input_shape: tuple[int, ...] = eqx.field(static=True)
+    num_outputs: int = eqx.field(static=True)
+    name: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        num_outputs: int,
+        *,
+        levels: int,
+        groups: int,
+        width: int = 32,
+        key: PRNGKeyArray,
+    ):
+        _check_sizes(levels=levels, groups=groups, width=width)
+        _check_images(input_shape, halvings=groups)
+        *keys, key_head = jax.random.split(key, groups + 1)
+        sizes = [input_shape[0]] + [width * 2**i for i in range(groups)]
+        self.groups = [
+            [_conv(n_in if i == 0 else n_out, n_out, k) for i, k in enumerate(jax.random.split(group_key, levels))]
+            for n_in, n_out, group_key in zip(sizes[:-1], sizes[1:], keys, strict=True)
+        ]
+        self.head = _linear(sizes[-1], num_outputs, key_head)
+        self.input_shape, self.num_outputs = tuple(input_shape), num_outputs
+        self.name = f"vgg-l{levels}-g{groups}-w{width}"
+
+    def __call__(self, s: Float[Array, "channels height width"]) -> Float[Array, " cS"]:
+        h = s
+        for group in self.groups:
+            for convolution in group:
+                h = jax.nn.relu(convolution(h))
+            h = _pool(h)
+        return self.head(jnp.mean(h, axis=(1, 2)))
+
+
+class ResidualBlock(eqx.Module):
+    """ReLU, convolution, ReLU, convolution, plus the shortcut: the identity, or a 1x1 convolution where channels change."""
+
+    first: eqx.nn.Conv2d
+    second: eqx.nn.Conv2d
+    shortcut: eqx.nn.Conv2d | None
+
+    def __init__(self, n_in: int, n_out: int, key: PRNGKeyArray):
+        k1, k2, k3 = jax.random.split(key, 3)
+        self.first, self.second = _conv(n_in, n_out, k1), _conv(n_out, n_out, k2)
+        self.shortcut = None if n_in == n_out else _conv(n_in, n_out, k3, size=1)
+
+    def __call__(self, h: Float[Array, "n_in height width"]) -> Float[Array, "n_out height width"]:
+        main = self.second(jax.nn.relu(self.first(jax.nn.relu(h))))
+        return main + (h if self.shortcut is None else self.shortcut(h))
+
+
+class ResNet(eqx.Module):
+    """A 7x7 convolution with stride 2 and an average pooling, then `groups` groups of `levels` residual blocks, each group
+    ended by 2x2 average pooling; channels double from group to group; then global average pooling and one linear layer. No
+    batch norm."""
+
+    stem: eqx.nn.Conv2d
+    groups: list[list[ResidualBlock]]
+    head: eqx.nn.Linear
+    stem_pool: int = eqx.field(static=True)
+    input_shape: tuple[int, ...] = eqx.field(static=True)
+    num_outputs: int = eqx.field(static=True)
+    name: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        num_outputs: int,
+        *,
+        levels: int,
+        groups: int,
+        width: int = 32,
+        key: PRNGKeyArray,
+    ):
+        _check_sizes(levels=levels, groups=groups, width=width)
+        _check_images(input_shape, halvings=groups + 2)
+        *keys, key_stem, key_head = jax.random.split(key, groups + 2)
+        sizes = [width * 2**i for i in range(groups + 1)]
+        self.stem = _conv(input_shape[0], width, key_stem, size=7, stride=2)
+        self.stem_pool = 3 if input_shape[-1] > 32 else 2  # as in the authors' code
+        self.groups = [
+            [
+                ResidualBlock(n_in if i == 0 else n_out, n_out, k)
+                for i, k in enumerate(jax.random.split(group_key, levels))
+            ]
+            for n_in, n_out, group_key in zip(sizes[:-1], sizes[1:], keys, strict=True)
+        ]
+        self.head = _linear(sizes[-1], num_outputs, key_head)
+        self.input_shape, self.num_outputs = tuple(input_shape), num_outputs
+        self.name = f"resnet-l{levels}-g{groups}-w{width}"
+
+    def __call__(self, s: Float[Array, "channels height width"]) -> Float[Array, " cS"]:
+        h = _pool(self.stem(s), self.stem_pool)
+        for group in self.groups:
+            for block in group:
+                h = block(h)
+            h = _pool(h)
         return self.head(jnp.mean(h, axis=(1, 2)))

@@ -1,12 +1,25 @@
 """Infinite-width source kernels: the sweep over depths equals building each network, and wide networks approach it."""
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
 
-from mrntk import MrntkError, load_task
+from mrntk import (
+    CNN,
+    DNN,
+    VGG,
+    FullyConnected,
+    MrntkError,
+    Reprogram,
+    ResNet,
+    VisualPrompt,
+    Watermark,
+    empirical_ntk,
+    load_task,
+)
 from mrntk.ntk.compat import neural_tangents
-from mrntk.ntk.infinite import B_STD, W_STD, depth_kernels
+from mrntk.ntk.infinite import B_STD, W_STD, depth_kernels, source_kernel, target_kernel
 
 
 def built(architecture, depth):
@@ -51,7 +64,7 @@ def test_known_values_on_mnist():
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (dict(architecture="rnn"), "architecture='rnn' is unknown: choose one of dnn"),
+        (dict(architecture="rnn"), "architecture='rnn' has no depth: choose one of dnn"),
         (dict(max_depth=0), "max_depth=0 is too small"),
     ],
 )
@@ -66,3 +79,85 @@ def test_bad_inputs(images):
     images[0, 0, 0, 0] = np.nan
     with pytest.raises(MrntkError, match="x holds NaN"):
         depth_kernels(images)
+
+
+TWINS = {
+    "dnn": (DNN, {"depth": 3}, {"width": 256}),
+    "cnn_gap": (CNN, {"depth": 2}, {"width": 96}),
+    "vgg": (VGG, {"levels": 1, "groups": 2}, {"width": 64}),
+    "resnet": (ResNet, {"levels": 1, "groups": 1}, {"width": 64}),
+}
+
+
+def weight_kernel(network, x):
+    """NTK of one output over all weights, in NTK parameterisation: W_std^2 / fan_in times a weight term, b_std^2 a bias term."""
+    theta, rest = eqx.partition(network, eqx.is_inexact_array)
+    jacobian = jax.vmap(jax.grad(lambda theta, one: eqx.combine(theta, rest)(one)[0]), (None, 0))(theta, x)
+    total = 0
+    for leaf in jax.tree.leaves(jacobian):
+        is_bias = leaf.ndim == 2 or leaf[0].size == leaf.shape[1]
+        fan_in = np.prod(leaf.shape[2:])
+        rows = leaf.reshape(len(x), -1)
+        total = total + rows @ rows.T * (B_STD**2 if is_bias else W_STD**2 / fan_in)
+    return total
+
+
+def mean_over_seeds(one, seeds):
+    kernels = np.stack([one(jax.random.key(seed)) for seed in range(seeds)])
+    return kernels.mean(0), kernels.std(0, ddof=1) / seeds**0.5
+
+
+@pytest.fixture(scope="module")
+def small_images():
+    return np.random.default_rng(5).uniform(size=(3, 2, 8, 8)).astype(np.float32)
+
+
+@pytest.mark.parametrize("architecture", TWINS)
+def test_source_kernel_is_the_mean_of_finite_networks(architecture, small_images):
+    """K_S of each shape against the NTK of its finite twin: within four standard errors plus a term of order 1 / width."""
+    network, shape, size = TWINS[architecture]
+    one = jax.jit(lambda key: weight_kernel(network((2, 8, 8), 2, **shape, **size, key=key), small_images))
+    mean, error = mean_over_seeds(one, 24)
+    expected = source_kernel(small_images, architecture, **shape)
+    assert (np.abs(mean - expected) < 4 * error + 0.03 * np.abs(expected)).all()
+    assert (4 * error < 0.35 * np.abs(expected)).all()  # the comparison says something
+
+
+@pytest.mark.parametrize("architecture", TWINS)
+@pytest.mark.parametrize("name", ["watermark", "vp"])
+def test_target_kernel_is_the_mean_of_finite_networks(architecture, name, small_images):
+    """The frozen-source term in front of each shape, where every source input moves, and where a frame does."""
+    network, shape, size = TWINS[architecture]
+    input_map = Watermark((2, 8, 8)) if name == "watermark" else VisualPrompt((2, 8, 8), (4, 4))
+
+    def one(key):
+        return (
+            empirical_ntk(
+                Reprogram(input_map, network((2, 8, 8), 8, **shape, **size, key=key)), small_images, form="class_sum"
+            )
+            / 8
+        )
+
+    mean, error = mean_over_seeds(one, 6)
+    expected = target_kernel(small_images, input_map, architecture, **shape)
+    # d_S is 128 here, not infinite: the weights that carry x also carry the gradient, a correlation of order 1 / d_S.
+    assert (np.abs(mean - expected) < 4 * error + 0.12 * np.abs(expected)).all()
+    assert (4 * error < 0.8 * np.abs(expected)).all()
+
+
+def test_finite_width_error_falls_as_one_over_square_root_of_the_width():
+    """FC in front of a frozen random DNN, d_S and width growing together: the error of Theta_T falls with exponent -1/2."""
+    x = np.random.default_rng(0).uniform(size=(5, 12))
+    widths, errors = [32, 128, 512], []
+    for width in widths:
+        deviations = []
+        for seed in range(8):
+            keys = jax.random.split(jax.random.key(seed))
+            input_map = FullyConnected((12,), (width,), key=keys[0])
+            model = Reprogram(input_map, DNN((width,), 1, depth=3, width=width, key=keys[1]))
+            expected = target_kernel(x, input_map, "dnn", depth=3)
+            got = empirical_ntk(model, x, form="class_sum")
+            deviations.append(np.linalg.norm(got - expected) / np.linalg.norm(expected))
+        errors.append(np.median(deviations))
+    slope = np.polyfit(np.log(widths), np.log(errors), 1)[0]
+    assert -0.75 < slope < -0.3

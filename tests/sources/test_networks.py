@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from mrntk import CNN, DNN, MrntkError
+from mrntk import CNN, DNN, VGG, MrntkError, ResNet
 
 
 def parameters(model):
@@ -41,5 +41,18 @@ def test_initialisation(key):
 def test_bad_sizes(key):
     with pytest.raises(MrntkError, match="depth=0"):
         DNN((1, 6, 6), 3, depth=0, width=5, key=key)
-    with pytest.raises(MrntkError, match="a CNN takes images"):
+    with pytest.raises(MrntkError, match="give images as"):
         CNN((36,), 3, depth=1, width=5, key=key)
+    with pytest.raises(MrntkError, match="too small to be halved 4 times"):
+        VGG((1, 8, 8), 3, levels=1, groups=4, key=key)
+
+
+@pytest.mark.parametrize(
+    "network, groups, convolutions", [(VGG, 2, 2 * 2), (ResNet, 1, 1 + 2 * 2 + 1), (ResNet, 2, 1 + 4 * 2 + 2)]
+)
+def test_vgg_and_resnet_count_their_convolutions(network, groups, convolutions, key):
+    """Two levels: VGG has two convolutions a group; ResNet a stem, two blocks of two a group, and one 1x1 shortcut a group."""
+    source = network((3, 20, 20), 5, levels=2, groups=groups, width=4, key=key)
+    weights = [leaf for leaf in jax.tree.leaves(source) if leaf.ndim == 4]
+    assert len(weights) == convolutions and source(np.ones((3, 20, 20))).shape == (5,)
+    assert max(leaf.shape[0] for leaf in weights) == 4 * 2 ** (groups - (network is VGG))
