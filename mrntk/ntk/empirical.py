@@ -1,6 +1,7 @@
 """The empirical NTK of a reprogrammed model, exactly and in float64."""
 
-import equinox as eqx
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +13,7 @@ from ..errors import MrntkError
 from ..inputs import Factor
 from ..precision import in_float64
 from ..reprogram import Reprogram
-from .rows import _blocks, compute_rows, jacobian_rows, row_bytes
+from .rows import Sizes, _blocks, compute_rows, jacobian_rows, sizes
 
 __all__ = ["empirical_ntk", "estimated_bytes", "jacobian_rows", "stacked_factors"]
 
@@ -59,11 +60,6 @@ def _transposed(block: np.ndarray, form: str) -> np.ndarray:
     return block.transpose({"full": (2, 3, 0, 1), "class_sum": (1, 0), "class_blocks": (0, 2, 1)}[form])
 
 
-def _source_size(model: Reprogram, x) -> int:
-    """d_S."""
-    return eqx.filter_eval_shape(model.input_map, x).size
-
-
 def available_memory() -> int:
     """Bytes of main memory that are free for use now."""
     import psutil
@@ -71,7 +67,7 @@ def available_memory() -> int:
     return psutil.virtual_memory().available
 
 
-def _checked(model: Reprogram, x, argument: str) -> Float[np.ndarray, "N *dT"]:
+def _checked(x, argument: str) -> Float[np.ndarray, "N *dT"]:
     x = np.asarray(x, np.float64)
     if x.ndim < 2 or len(x) == 0:
         raise MrntkError(
@@ -79,56 +75,42 @@ def _checked(model: Reprogram, x, argument: str) -> Float[np.ndarray, "N *dT"]:
         )
     if not np.isfinite(x).all():
         raise MrntkError(f"{argument} holds NaN or infinite values: remove or replace those inputs first.")
-    try:
-        outputs = eqx.filter_eval_shape(model, jax.ShapeDtypeStruct(x.shape[1:], x.dtype))
-    except MrntkError:
-        raise
-    except (TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise MrntkError(
-            f"{argument} has inputs of shape {x.shape[1:]}, which the model does not take: {reason}"
-        ) from error
-    if len(outputs.shape) != 1:
-        raise MrntkError(
-            f"model gives outputs of shape {outputs.shape}: a source maps ONE input to a vector of scores."
-        )
     return x
+
+
+def _result_bytes(size: Sizes, n: int, m: int, form: str) -> int:
+    return 8 * math.prod(_result_shape(form, n, m, size.outputs))
 
 
 def estimated_bytes(model: Reprogram, x, x_other=None, *, form: str = "full") -> dict[str, int]:
     """Bytes that `empirical_ntk` will need: {"result": the kernel, "rows": the Jacobian rows that it is made of}."""
-    x = np.asarray(x)
-    others = x if x_other is None else np.asarray(x_other)
-    c = eqx.filter_eval_shape(model, jax.ShapeDtypeStruct(x.shape[1:], x.dtype)).shape[0]
-    examples = len(x) + (0 if x_other is None else len(others))
-    result = 8 * int(np.prod(_result_shape(form, len(x), len(others), c)))
-    return {"result": result, "rows": examples * row_bytes(model, x)}
+    size, others = sizes(model, np.asarray(x)), x if x_other is None else x_other
+    examples = len(x) + (0 if x_other is None else len(x_other))
+    return {"result": _result_bytes(size, len(x), len(others), form), "rows": examples * size.row_bytes}
 
 
-def _plan(model, x, x_other, form: str, block: int | None, limit: float) -> tuple[bool, int, int]:
+def _plan(size: Sizes, n: int, m: int | None, form: str, block: int | None, limit: float) -> tuple[bool, int, int]:
     """(rows on disk?, examples a block of Jacobians, examples a block of the Gram matrix) that keep within `limit` bytes."""
-    need, a_row = estimated_bytes(model, x, x_other, form=form), row_bytes(model, x)
-    c, d_s = eqx.filter_eval_shape(
-        lambda one: jacobian_rows(model, one).reshape(-1, _source_size(model, one)), x[0]
-    ).shape
-    room = limit - need["result"]
-    if room < 4 * (a_row + 8 * c * d_s):
+    result, examples = _result_bytes(size, n, m or n, form), n + (m or 0)
+    room = limit - result
+    if room < 4 * (size.row_bytes + size.jacobian_bytes):
         raise MrntkError(
-            f"x has {len(x)} examples: the {form} kernel takes {need['result'] / 1e9:.2f} GB and memory_limit is "
-            f"{limit / 1e9:.2f} GB; use fewer examples, form='class_sum', or the matrix-free mrntk.ntk.operators."
+            f"x has {n} examples: the {form} kernel takes {result / 1e9:.2f} GB and memory_limit is {limit / 1e9:.2f} GB; "
+            "use fewer examples, form='class_sum', or the matrix-free mrntk.ntk.operators."
         )
-    on_disk = need["rows"] > 0.7 * room
-    block = block or int(min(BLOCK, max(1, room // (4 * 8 * c * d_s))))
-    # A Gram block holds two blocks of rows, when they come from disk, and its product twice: solve 2 b a_row + 16 (b c)^2 = room.
-    quadratic, linear = 16.0 * c * c, 2.0 * a_row * on_disk
-    gram = (-linear + (linear**2 + 4 * quadratic * 0.25 * room) ** 0.5) / (2 * quadratic)
-    return on_disk, block, int(min(len(x), max(1, gram)))
+    on_disk = examples * size.row_bytes > 0.7 * room
+    block = block or int(min(BLOCK, max(1, room // (4 * size.jacobian_bytes))))
+    # b examples of Gram: two blocks of rows if they come from disk, and the product twice. Solve 2 b row + 16 (b c)^2 = room / 4.
+    quadratic, linear = 16.0 * size.outputs**2, 2.0 * size.row_bytes * on_disk
+    gram = (-linear + (linear**2 + quadratic * room) ** 0.5) / (2 * quadratic)
+    return on_disk, block, int(min(max(n, m or 0), max(1, gram)))
 
 
 @in_float64
-def stacked_factors(model: Reprogram, x: Float[Array, "N *dT"], *, block: int = 64) -> tuple[Factor, ...]:
+def stacked_factors(model: Reprogram, x: Float[Array, "N *dT"], *, block: int = BLOCK) -> tuple[Factor, ...]:
     """The factors of all examples, in memory: u (N, p), v (N, c, m); the kernel is sum_terms (u . u') (v v'^T)."""
-    return compute_rows(model, _checked(model, x, "x"), block=block, on_disk=False, mesh=None, progress=iter).factors
+    x = _checked(x, "x")
+    return compute_rows(model, x, sizes(model, x), block=block, on_disk=False, mesh=None, progress=iter).factors
 
 
 @in_float64
@@ -139,7 +121,7 @@ def empirical_ntk(
     *,
     form: str = "full",
     block: int | None = None,
-    memory_limit: float | None = None,
+    memory_limit: float | int | None = None,
     mesh: Mesh | None = None,
     progress=iter,
 ) -> Float[np.ndarray, "..."]:
@@ -169,22 +151,21 @@ def empirical_ntk(
         raise MrntkError(f"form={form!r} is unknown: choose one of {', '.join(FORMS)}.")
     if block is not None and block < 1:
         raise MrntkError(f"block={block} is too small: at least one example at a time.")
-    x = _checked(model, x, "x")
-    x_other = None if x_other is None else _checked(model, x_other, "x_other")
-    on_disk, block, gram = _plan(model, x, x_other, form, block, memory_limit or 0.8 * available_memory())
+    x = _checked(x, "x")
+    x_other = None if x_other is None else _checked(x_other, "x_other")
+    size, m = sizes(model, x), None if x_other is None else len(x_other)
+    on_disk, block, gram = _plan(size, len(x), m, form, block, float(memory_limit or 0.8 * available_memory()))
     if mesh is None:  # on the device once, not with every block; several processes must pass NumPy arrays
         model = jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf, model)
     options = dict(block=block, on_disk=on_disk, mesh=mesh, progress=progress)
-    c = eqx.filter_eval_shape(model, jax.ShapeDtypeStruct(x.shape[1:], x.dtype)).shape[0]
-    others = x if x_other is None else x_other
-    out = np.zeros(_result_shape(form, len(x), len(others), c))
-    with compute_rows(model, x, **options) as first:
+    out = np.zeros(_result_shape(form, len(x), m or len(x), size.outputs))
+    with compute_rows(model, x, size, **options) as first:
         if not first.factors:
             return out  # nothing is trained
         if x_other is None:
             _fill_symmetric(out, first, gram, form)
         else:
-            with compute_rows(model, x_other, **options) as second:
+            with compute_rows(model, x_other, size, **options) as second:
                 for i in _blocks(len(x), gram):
                     for j in _blocks(len(x_other), gram):
                         _into(out, i, j, _contract(first[i], second[j], form), form)

@@ -9,6 +9,7 @@ import math
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import equinox as eqx
@@ -48,6 +49,16 @@ def _pull_class(pull, outputs, k):
 @eqx.filter_jit
 def _input_map(model: Reprogram, x):
     return jax.vmap(model.input_map)(x)
+
+
+@eqx.filter_jit
+def _scores(model: Reprogram, z):
+    return jax.vmap(model.source)(z)
+
+
+@eqx.filter_jit
+def _output_map(model: Reprogram, scores):
+    return jax.vmap(model.output_map)(scores)
 
 
 @eqx.filter_jit
@@ -116,24 +127,59 @@ class Rows:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def factor_shapes(model: Reprogram, x: Float[Array, "N *dT"]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Shapes of u and v of ONE example, without computing anything."""
+@dataclass(frozen=True)
+class Sizes:
+    """What one example takes, known before anything is computed."""
 
-    def one(x):
-        scores = model.source(model.input_map(x))
-        return model.input_map.factors(x, jacobian_rows(model, x)) + _of_output_map(model)(scores)
+    outputs: int  # c_T
+    source_input: int  # d_S
+    factors: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]  # shapes of every u and v
 
-    shapes = eqx.filter_eval_shape(one, jax.ShapeDtypeStruct(x.shape[1:], x.dtype))
-    return [(factor.u.shape, factor.v.shape) for factor in shapes]
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of the factors in float64."""
+        return 8 * sum(math.prod(u) + math.prod(v) for u, v in self.factors)
+
+    @property
+    def jacobian_bytes(self) -> int:
+        """Bytes of g in float64."""
+        return 8 * self.outputs * self.source_input
 
 
-def row_bytes(model: Reprogram, x: Float[Array, "N *dT"]) -> int:
-    """Bytes that the factors of ONE example take in float64."""
-    return 8 * sum(math.prod(u) + math.prod(v) for u, v in factor_shapes(model, x))
+def sizes(model: Reprogram, x: Float[Array, "N *dT"]) -> Sizes:
+    """The sizes of this model on inputs like `x`; the network is traced forward once, and not run.
+
+    Raises
+    ------
+    MrntkError
+        If the parts of the model do not fit each other or the inputs; the message says which.
+    """
+
+    def shapes(function, *arguments, part):
+        try:  # the functions are jitted, so JAX remembers what it traced
+            return eqx.filter_eval_shape(function, model, *arguments)
+        except MrntkError:
+            raise
+        except (TypeError, ValueError) as error:
+            given = arguments[-1].shape[1:]
+            raise MrntkError(
+                f"{part} does not take what it is given, shape {given}: {str(error).splitlines()[0]}"
+            ) from error
+
+    one = jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype)
+    z = shapes(_input_map, one, part="x: the input map")
+    scores = shapes(_scores, z, part="input_map: the source")
+    if len(getattr(scores, "shape", ())) != 2:
+        raise MrntkError(f"source gives {scores}: it must map ONE input to a vector of scores.")
+    outputs = shapes(_output_map, scores, part="output_map: it").shape[1]
+    g = jax.ShapeDtypeStruct((1, outputs, *z.shape[1:]), z.dtype)
+    factors = shapes(_factors, one, g, scores, part="output_map: it")
+    shape_of_one = tuple((factor.u.shape[1:], factor.v.shape[1:]) for factor in factors)
+    return Sizes(outputs, math.prod(z.shape), shape_of_one)
 
 
 def compute_rows(
-    model: Reprogram, x: Float[Array, "N *dT"], *, block: int, on_disk: bool, mesh: Mesh | None, progress
+    model: Reprogram, x: Float[Array, "N *dT"], size: Sizes, *, block: int, on_disk: bool, mesh: Mesh | None, progress
 ) -> Rows:
     """All factors, `block` examples at a time (a device), each example once; with `on_disk`, into a temporary file.
 
@@ -145,7 +191,7 @@ def compute_rows(
     count = len(x)
     block = min(block, count) if mesh is None else block * mesh.size
     folder = Path(tempfile.mkdtemp(prefix="mrntk-rows-")) if on_disk else None
-    needed = count * row_bytes(model, x)
+    needed = count * size.row_bytes
     if folder is not None and shutil.disk_usage(folder).free < needed:
         shutil.rmtree(folder)
         raise MrntkError(
@@ -162,8 +208,7 @@ def compute_rows(
         )
 
     factors = tuple(
-        Factor(storage(number, "u", u), storage(number, "v", v))
-        for number, (u, v) in enumerate(factor_shapes(model, x))
+        Factor(storage(number, "u", u), storage(number, "v", v)) for number, (u, v) in enumerate(size.factors)
     )
     try:
         # A seeded layer draws its whole W for each evaluation, so it is evaluated once, on everything.
