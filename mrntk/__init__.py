@@ -21,6 +21,7 @@ _HOME = {
     "VisualPrompt": "inputs",
     "FullyConnectedPrompt": "inputs",
     "SeededFullyConnected": "inputs",
+    "KernelMachine": "sources.kernel_machine",
     "Watermark": "inputs",
     "MrntkError": "errors",
 }

@@ -1,6 +1,6 @@
 """Input transformations a(.; theta_A): R^{d_T} -> R^{d_S}, each of which knows its own kernel.
 
-With theta_A trained and everything behind it frozen, the NTK of the reprogrammed model is (PAPER.md, Definition 3 and the
+With theta_A trained and everything behind it frozen, the NTK of the reprogrammed model is (the paper, Definition 3, and the
 chain rule)
 
     Theta_T(x, x') = g Theta_A(x, x') g'^T,        g = b J_S(a(x)) of shape (c_T, d_S).

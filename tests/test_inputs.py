@@ -82,7 +82,7 @@ def test_prompt_starts_as_a_half_grey_frame_around_the_image(images):
 
 @pytest.mark.parametrize("size, inner, entries", [(32, 28, 720), (112, 86, 15_444)])
 def test_prompt_counts_its_entries(size, inner, entries):
-    """The two counts of PAPER.md's capacity law, RGB."""
+    """The two counts of the capacity law, RGB."""
     assert VisualPrompt((3, size, size), (inner, inner)).num_parameters == entries
 
 

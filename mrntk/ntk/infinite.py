@@ -1,6 +1,6 @@
 """Infinite-width kernels, by neural-tangents: of sources, and of reprogrammed sources.
 
-The recursion (Jacot et al. 2018; PAPER.md's notation) for an activation sigma, weights of standard deviation W_std / sqrt(fan_in)
+The recursion (Jacot et al. 2018) for an activation sigma, weights of standard deviation W_std / sqrt(fan_in)
 and biases of standard deviation b_std:
 
     S_0(x, x') = W_std^2 x.x' / d + b_std^2,
@@ -288,7 +288,7 @@ def target_kernel(
     term of the recursion, started at q instead of 1. This is the limit in which both the source's width and the number of
     source inputs that move grow: with few moving inputs, a wide source's kernel fluctuates around it by 1/sqrt of that number.
 
-    Returns (N, N), float64. Source: PAPER.md's recursion, the term h = 1; `tests/ntk/test_infinite.py` shows the rate.
+    Returns (N, N), float64. Source: the recursion above, its term h = 1; `tests/ntk/test_infinite.py` shows the rate.
     """
     x = np.asarray(x)
     z = np.asarray(jax.vmap(input_map)(x))

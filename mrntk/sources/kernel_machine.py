@@ -131,7 +131,7 @@ def relu_ntk(depth: int, w_std: float = 2**0.5, b_std: float = BIAS_STD) -> Call
 
     From depth 2 on, k_S(s, s') has a kink at s = s'; see `arc_cosine` for the gradient there.
 
-    Source: Jacot et al. 2018; PAPER.md's recursion with D of the last linear layer equal to 1.
+    Source: Jacot et al. 2018; the recursion of `mrntk.ntk.infinite` with D of the last linear layer equal to 1.
     """
     if depth < 1:
         raise MrntkError(f"depth={depth} is too small: a network has at least one layer.")

@@ -1,6 +1,6 @@
 """The networks of the paper's experiments, at any width and depth.
 
-Initialisation (PAPER.md): weights N(0, 2 / fan_in), biases N(0, 0.1), that is, standard deviation sqrt(0.1).
+Initialisation (the authors' code): weights N(0, 2 / fan_in), biases N(0, 0.1), that is, standard deviation sqrt(0.1).
 """
 
 import math
