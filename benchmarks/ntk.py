@@ -142,7 +142,7 @@ def matrix_product_rate() -> float:
 
 
 def gram_rate(n: int, m: int) -> dict:
-    """The Gram step alone on n * 10 rows of length m: its share of the machine's matrix-product rate (symmetric: half the work)."""
+    """The Gram step alone on n * 10 rows of length m: in GFLOP/s; symmetric, so half the work of a full product."""
     rows = np.random.default_rng(0).normal(size=(n * 10, m))
     seconds, _ = timed(lambda: rows @ rows.T, 3)
     return {"rows": n * 10, "length": m, "gflops": (n * 10) ** 2 * m / seconds / 1e9}
@@ -195,7 +195,7 @@ def table(results: dict) -> str:
     """The results as Markdown."""
     comparison = results["comparison"]
     lines = [
-        "| map | N | mrntk | neural-tangents, Jacobian contraction | neural-tangents, NTK-vector products | times faster than their best |"
+        "| map | N | mrntk | their Jacobian contraction | their NTK-vector products | times faster than their best |"
     ]
     lines.append("|---|---|---|---|---|---|")
 
@@ -217,8 +217,8 @@ def table(results: dict) -> str:
     lines += [
         "",
         f"Under a memory cap of {cap['cap_mb']:.0f} MB, VP at 112x112x3, {cap['N']} images, whose Jacobian takes "
-        f"{cap['jacobian_gb']:.2f} GB: {cap['seconds']:.3g} s, the process's peak memory growing by {cap['peak_growth_mb']:.0f} MB "
-        f"(workspace of the network's own convolutions included); `nt.batch` in blocks of {cap['their_batch']} images "
+        f"{cap['jacobian_gb']:.2f} GB: {cap['seconds']:.3g} s, peak memory growing by {cap['peak_growth_mb']:.0f} MB "
+        f"(the convolutions' own workspace included); `nt.batch` in blocks of {cap['their_batch']} images "
         f"{cap['their_seconds']:.3g} s (from {cap['their_seconds_measured_on']} images, by the number of pairs of blocks), "
         f"{cap['their_seconds'] / cap['seconds']:.2g} times as long.",
         "",
@@ -230,8 +230,8 @@ def table(results: dict) -> str:
         *(f"| {row['N']} | {row['c']} | {row['d_S']} | {row['seconds']:.3g} |" for row in results["growth"]),
         "",
         *(
-            f"FC from and to {row['side']}x{row['side']}x3 ({row['weights']:.2g} weights, drawn again for each evaluation and never "
-            f"stored), {row['N']} images, compilation included: {row['seconds']:.3g} s.\n"
+            f"FC from and to {row['side']}x{row['side']}x3 ({row['weights']:.2g} weights, drawn again for each evaluation and "
+            f"never stored), {row['N']} images, compilation included: {row['seconds']:.3g} s.\n"
             for row in (results["seeded_112"], results["seeded_224"])
         ),
     ]
