@@ -26,7 +26,9 @@ _HOME = {
     "MrntkError": "errors",
 }
 _MODULES = {
+    "density",
     "dynamics",
+    "estimates",
     "figures",
     "inputs",
     "ntk",

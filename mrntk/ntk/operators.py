@@ -149,7 +149,7 @@ def model_operator(model: Reprogram, x: Float[Array, "N *dT"], *, block: int = 6
     Returns
     -------
     An operator on (N, c), or on (N, c, k), which takes k copies of theta. It is linear, symmetric, positive
-    semi-definite, and a pytree, so `jax.jit` takes it as an argument.
+    semi-definite, and a pytree, so `jax.jit` takes it as an argument; `equinox.filter_jit` compiles it as it is.
 
     Raises
     ------
