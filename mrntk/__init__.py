@@ -30,6 +30,7 @@ _MODULES = {
     "dynamics",
     "estimates",
     "figures",
+    "function_space",
     "inputs",
     "ntk",
     "outputs",

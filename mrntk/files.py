@@ -11,8 +11,8 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def ensure_writable(folder: Path) -> None:
-    """Create `folder` if need be and check that a file can be written there.
+def ensure_writable(folder: Path, *, hint: str = "choose another folder with --out") -> None:
+    """Create `folder` if need be and check that a file can be written there; `hint` tells the reader what to do if not.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def ensure_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise MrntkError(f"cannot write into {folder} ({_reason(error)}): choose another folder with --out.") from None
+        raise MrntkError(f"cannot write into {folder} ({_reason(error)}): {hint}.") from None
 
 
 def write_atomically(path: Path, content: bytes) -> None:

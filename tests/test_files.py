@@ -31,6 +31,8 @@ def test_a_file_in_the_place_of_the_folder(tmp_path):
     (tmp_path / "taken").touch()
     with pytest.raises(MrntkError, match="cannot write into .*taken/out"):
         files.ensure_writable(tmp_path / "taken" / "out")
+    with pytest.raises(MrntkError, match="cannot write into .*taken.*: name another one.$"):
+        files.ensure_writable(tmp_path / "taken", hint="name another one")
 
 
 def test_read_only_folder(tmp_path, monkeypatch):

@@ -1,0 +1,75 @@
+"""Checkpoints of training: one line of JSON that says to which run they belong, then the arrays.
+
+A run is known by a fingerprint of everything its numbers depend on, so that it is never continued with other arguments.
+"""
+
+import hashlib
+import io
+import json
+import re
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from .errors import MrntkError
+from .files import write_atomically
+
+
+def _hash(*arrays, text: str = "") -> str:
+    digest = hashlib.sha256(text.encode())
+    for array in map(np.asarray, arrays):
+        digest.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+def fingerprint_of(compiled, run, fixed, callback, epochs: int) -> dict[str, str]:
+    """What the numbers depend on. The text of the compiled epoch stands for network, loss, optimiser, batch and patience."""
+    models, keys, data, _ = fixed
+    return {
+        "model": _hash(*filter(eqx.is_array, jax.tree.leaves((run, models)))),
+        "key": _hash(jax.random.key_data(keys)),
+        "data": _hash(*jax.tree.leaves(data)),
+        "callback": _hash(
+            *filter(eqx.is_array, jax.tree.leaves(callback)), text=re.sub("0x[0-9a-f]+", "", repr(callback))
+        ),
+        "epochs": str(epochs),
+        "optimiser, loss, batch, patience or network": _hash(text=compiled.lower(run, *fixed).as_text()),
+    }
+
+
+def write_checkpoint(path: Path, fingerprint: dict, content):
+    """Write the arrays of `content`, a pytree, with the fingerprint of their run; whole or not at all."""
+    buffer = io.BytesIO()
+    eqx.tree_serialise_leaves(buffer, content)
+    body = buffer.getvalue()
+    header = json.dumps({"run": fingerprint, "sha256": hashlib.sha256(body).hexdigest()})
+    write_atomically(path, header.encode() + b"\n" + body)
+
+
+def read_checkpoint(path: Path, fingerprint: dict, like):
+    """The content of a checkpoint, in the structure of `like`.
+
+    Raises
+    ------
+    MrntkError
+        If the file is damaged, or belongs to a run with another fingerprint.
+    """
+    header, _, body = path.read_bytes().partition(b"\n")
+    try:
+        header = json.loads(header)
+        found, whole = header["run"], header["sha256"] == hashlib.sha256(body).hexdigest()
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise MrntkError(
+            f"checkpoint={path} is damaged or no checkpoint: delete it to start again, or name another file."
+        )
+    other = [name for name, value in fingerprint.items() if found.get(name) != value]
+    if other:
+        raise MrntkError(
+            f"checkpoint={path} belongs to a run with other arguments (other {'; other '.join(other)}): "
+            "give those, delete it to start again, or name another file."
+        )
+    return eqx.tree_deserialise_leaves(io.BytesIO(body), like)
