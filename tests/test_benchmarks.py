@@ -1,0 +1,44 @@
+"""The benchmarks run, and the tables in their README are what their committed results say."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+
+import pytest
+
+from mrntk import figures
+
+FOLDER = figures.figures_folder().parent / "benchmarks"
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("results/prediction-*.json")), ids=lambda path: path.stem)
+def test_prediction_table_is_what_the_results_say(path):
+    import pandas as pd
+
+    series, rows = path.stem.removeprefix("prediction-"), pd.DataFrame(json.loads(path.read_text())["rows"])
+    assert script("prediction").summary(rows, series) in (FOLDER / "README.md").read_text()
+    assert rows.groupby(["map", series])["seed"].nunique().min() >= 5
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("results/ntk-*.json")), ids=lambda path: path.stem)
+def test_kernel_table_is_what_the_results_say(path):
+    results = json.loads(path.read_text())
+    assert script("ntk").table(results) in (FOLDER / "README.md").read_text()
+    errors = [row["error"] for row in results["comparison"] if "error" in row]
+    assert errors and max(errors) < 1e-10  # the compared kernels agree, so their times may be compared
+    assert {"commit", "processor", "cores", "versions"} <= set(results["provenance"])
+
+
+def test_kernel_benchmark_runs():
+    """One cheap part in a process of its own, as the whole benchmark runs them."""
+    command = [sys.executable, FOLDER / "ntk.py", "--quick", "--part", "gram"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1])["machine_gflops"] > 0
