@@ -165,6 +165,14 @@ def test_rows_on_disk_give_the_same(form, others, model, many, tmp_path, monkeyp
     agree(got, empirical_ntk(model, many, y, form=form))
 
 
+@pytest.mark.parametrize("form", ["full", "class_sum", "class_blocks"])
+def test_accelerator_path_gives_the_same(form, model, x, monkeypatch):
+    """Where there is a GPU the Gram blocks are JAX's; here the same code runs on the CPU."""
+    expected = empirical_ntk(model, x, x[:3], form=form)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    agree(empirical_ntk(model, x, x[:3], form=form), expected)
+
+
 def test_each_row_is_computed_once(model, many, monkeypatch):
     """Also with many Gram blocks on disk: as many backward passes as blocks of examples, not of pairs."""
     from mrntk.ntk import rows
