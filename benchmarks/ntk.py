@@ -116,7 +116,7 @@ def under_a_memory_cap(count: int, cap: float):
     per_image = 8 * 10 * model.input_map.num_parameters
     batch = max(b for b in range(1, count + 1) if count % b == 0 and 2 * b * per_image < cap - need["result"])
     with jax.enable_x64(True):
-        part = min(count, 4 * batch)  # a part of the blocks: time a pair of blocks, then count the pairs
+        part = min(count, 2 * batch)  # a part of the blocks: time a pair of blocks, then count the pairs
         call = theirs(model, x[:part], "JACOBIAN_CONTRACTION", batch)
         call()
         start = time.perf_counter()
@@ -242,15 +242,17 @@ def main():
     if words.part:
         print(json.dumps(parts(words.quick)[words.part]()))
         return
-    results = {"provenance": provenance()} | {
-        part: in_its_own_process(part, words.quick) for part in parts(words.quick)
-    }
+    device = re.sub(r"\W+", "-", jax.devices()[0].device_kind.lower())
+    path = FOLDER / "results" / f"ntk-{device}.json"
+    results = {"provenance": provenance()}
+    for part in parts(words.quick):
+        results[part] = in_its_own_process(part, words.quick)
+        if not words.quick:  # what is finished is kept, whatever happens to the next part
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps(results, indent=1) + "\n")
     print(table(results))
     if words.quick:
         return
-    device = re.sub(r"\W+", "-", jax.devices()[0].device_kind.lower())
-    (FOLDER / "results").mkdir(exist_ok=True)
-    (FOLDER / "results" / f"ntk-{device}.json").write_text(json.dumps(results, indent=1) + "\n")
     readme = FOLDER / "README.md"
     machine = f"{results['provenance']['processor']}, {results['provenance']['cores']} cores, {device}"
     begin, end = f"<!-- ntk-{device} -->", f"<!-- end of ntk-{device} -->"
