@@ -31,7 +31,7 @@ def images():
 
 @pytest.fixture(params=["dnn", "cnn"])
 def source(request, key):
-    """A small random source on 2 x 6 x 6 images with three outputs... of each family."""
+    """A small random source on 1 x 6 x 6 images with three outputs, of either family."""
     if request.param == "dnn":
         return DNN((1, 6, 6), 3, depth=3, width=11, key=key)
     return CNN((1, 6, 6), 3, depth=2, width=5, key=key)

@@ -137,7 +137,8 @@ def empirical_ntk(
         the sum of Theta^{ii} over the outputs i; "class_blocks", shape (c, N, M), the blocks Theta^{ii}.
     block : examples whose Jacobians are computed together (on every device); default: 32, fewer where memory is short. The
         result does not depend on it.
-    memory_limit : bytes that the kernel and its rows may take; default: 80 % of what is free.
+    memory_limit : bytes that the kernel and its rows may take; default: 80 % of what is free. What the network itself needs
+        to differentiate a block comes on top: give a smaller `block` where its activations are large.
     mesh : devices to share the Jacobians among, of one process or of several; every process gets the whole kernel.
     progress : wraps the list of blocks, for example `tqdm`.
 
