@@ -13,12 +13,12 @@ from ..errors import MrntkError
 from ..inputs import Factor
 from ..precision import in_float64
 from ..reprogram import Reprogram
-from .rows import Sizes, _blocks, compute_rows, jacobian_rows, sizes
+from .plan import Sizes, available_memory, plan, plan_rows, sizes
+from .rows import _blocks, compute_rows, jacobian_rows
 
 __all__ = ["empirical_ntk", "estimated_bytes", "jacobian_rows", "stacked_factors"]
 
 FORMS = ("full", "class_sum", "class_blocks")
-BLOCK = 32  # examples whose Jacobians are computed together, where memory allows
 
 
 def _result_shape(form: str, n: int, m: int, c: int) -> tuple[int, ...]:
@@ -60,13 +60,6 @@ def _transposed(block: np.ndarray, form: str) -> np.ndarray:
     return block.transpose({"full": (2, 3, 0, 1), "class_sum": (1, 0), "class_blocks": (0, 2, 1)}[form])
 
 
-def available_memory() -> int:
-    """Bytes of main memory that are free for use now."""
-    import psutil
-
-    return psutil.virtual_memory().available
-
-
 def _checked(x, argument: str) -> Float[np.ndarray, "N *dT"]:
     x = np.asarray(x, np.float64)
     if x.ndim < 2 or len(x) == 0:
@@ -82,35 +75,28 @@ def _result_bytes(size: Sizes, n: int, m: int, form: str) -> int:
     return 8 * math.prod(_result_shape(form, n, m, size.outputs))
 
 
+@in_float64
 def estimated_bytes(model: Reprogram, x, x_other=None, *, form: str = "full") -> dict[str, int]:
-    """Bytes that `empirical_ntk` will need: {"result": the kernel, "rows": the Jacobian rows that it is made of}."""
+    """Bytes that `empirical_ntk` needs: {"result": the kernel, "rows": the Jacobian rows that it is made of, in memory or on
+    disk, "work": differentiating one example}."""
     size, others = sizes(model, np.asarray(x)), x if x_other is None else x_other
     examples = len(x) + (0 if x_other is None else len(x_other))
-    return {"result": _result_bytes(size, len(x), len(others), form), "rows": examples * size.row_bytes}
-
-
-def _plan(size: Sizes, n: int, m: int | None, form: str, block: int | None, limit: float) -> tuple[bool, int, int]:
-    """(rows on disk?, examples a block of Jacobians, examples a block of the Gram matrix) that keep within `limit` bytes."""
-    result, examples = _result_bytes(size, n, m or n, form), n + (m or 0)
-    room = limit - result
-    if room < 4 * (size.row_bytes + size.jacobian_bytes):
-        raise MrntkError(
-            f"x has {n} examples: the {form} kernel takes {result / 1e9:.2f} GB and memory_limit is {limit / 1e9:.2f} GB; "
-            "use fewer examples, form='class_sum', or the matrix-free mrntk.ntk.operators."
-        )
-    on_disk = examples * size.row_bytes > 0.7 * room
-    block = block or int(min(BLOCK, max(1, room // (4 * size.jacobian_bytes))))
-    # b examples of Gram: two blocks of rows if they come from disk, and the product twice. Solve 2 b row + 16 (b c)^2 = room / 4.
-    quadratic, linear = 16.0 * size.outputs**2, 2.0 * size.row_bytes * on_disk
-    gram = (-linear + (linear**2 + quadratic * room) ** 0.5) / (2 * quadratic)
-    return on_disk, block, int(min(max(n, m or 0), max(1, gram)))
+    return {
+        "result": _result_bytes(size, len(x), len(others), form),
+        "rows": examples * size.row_bytes,
+        "work": size.work_bytes,
+    }
 
 
 @in_float64
-def stacked_factors(model: Reprogram, x: Float[Array, "N *dT"], *, block: int = BLOCK) -> tuple[Factor, ...]:
+def stacked_factors(model: Reprogram, x: Float[Array, "N *dT"], *, block: int | None = None) -> tuple[Factor, ...]:
     """The factors of all examples, in memory: u (N, p), v (N, c, m); the kernel is sum_terms (u . u') (v v'^T)."""
     x = _checked(x, "x")
-    return compute_rows(model, x, sizes(model, x), block=block, on_disk=False, mesh=None, progress=iter).factors
+    size = sizes(model, x)
+    room = 0.5 * (available_memory() - len(x) * size.row_bytes)
+    block, lanes = plan_rows(size, len(x), room, block=block, mesh=None)
+    rows = compute_rows(model, x, size.factors, block=block, lanes=lanes, on_disk=False, mesh=None, progress=iter)
+    return rows.factors
 
 
 @in_float64
@@ -135,10 +121,10 @@ def empirical_ntk(
     x, x_other : inputs; `x_other` defaults to `x`.
     form : "full", shape (N, c, M, c), whose `.reshape(N * c, M * c)` is the matrix of the theory; "class_sum", shape (N, M),
         the sum of Theta^{ii} over the outputs i; "class_blocks", shape (c, N, M), the blocks Theta^{ii}.
-    block : examples whose Jacobians are computed together (on every device); default: 32, fewer where memory is short. The
-        result does not depend on it.
-    memory_limit : bytes that the kernel and its rows may take; default: 80 % of what is free. What the network itself needs
-        to differentiate a block comes on top: give a smaller `block` where its activations are large.
+    block : examples whose Jacobians are computed together, on every device, or on every core of a CPU; default: at most 32,
+        fewer where memory is short. The result does not depend on it.
+    memory_limit : bytes that the kernel, its rows and the differentiation of the network may take together; default: 80 % of
+        what is free. An estimate decides, made from the shapes alone; what JAX's compiler and libraries hold comes on top.
     mesh : devices to share the Jacobians among, of one process or of several; every process gets the whole kernel.
     progress : wraps the list of blocks, for example `tqdm`.
 
@@ -155,20 +141,21 @@ def empirical_ntk(
     x = _checked(x, "x")
     x_other = None if x_other is None else _checked(x_other, "x_other")
     size, m = sizes(model, x), None if x_other is None else len(x_other)
-    on_disk, block, gram = _plan(size, len(x), m, form, block, float(memory_limit or 0.8 * available_memory()))
+    limit, result = float(memory_limit or 0.8 * available_memory()), _result_bytes(size, len(x), m or len(x), form)
+    how = plan(size, result, len(x), m, form=form, block=block, limit=limit, mesh=mesh)
     if mesh is None:  # on the device once, not with every block; several processes must pass NumPy arrays
         model = jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf, model)
-    options = dict(block=block, on_disk=on_disk, mesh=mesh, progress=progress)
+    options = dict(block=how.block, lanes=how.lanes, on_disk=how.on_disk, mesh=mesh, progress=progress)
     out = np.zeros(_result_shape(form, len(x), m or len(x), size.outputs))
-    with compute_rows(model, x, size, **options) as first:
+    with compute_rows(model, x, size.factors, **options) as first:
         if not first.factors:
             return out  # nothing is trained
         if x_other is None:
-            _fill_symmetric(out, first, gram, form)
+            _fill_symmetric(out, first, how.gram, form)
         else:
-            with compute_rows(model, x_other, size, **options) as second:
-                for i in _blocks(len(x), gram):
-                    for j in _blocks(len(x_other), gram):
+            with compute_rows(model, x_other, size.factors, **options) as second:
+                for i in _blocks(len(x), how.gram):
+                    for j in _blocks(len(x_other), how.gram):
                         _into(out, i, j, _contract(first[i], second[j], form), form)
     return out
 

@@ -5,12 +5,8 @@ goes forward once; then one backward pass a class shares what the forward pass k
 (see `mrntk.inputs`), and only those are kept: in memory while they fit, else in a temporary file.
 """
 
-import math
-import shutil
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 import equinox as eqx
 import jax
@@ -20,9 +16,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float
 
 from ..arrays import Array
-from ..errors import MrntkError
 from ..inputs import Factor
 from ..reprogram import Reprogram
+from .storage import Rows
 
 
 def jacobian_rows(model: Reprogram, x: Float[Array, "*dT"]) -> Float[Array, "c *dS"]:
@@ -103,85 +99,21 @@ def _on_host(x, mesh: Mesh | None) -> np.ndarray:
     return np.asarray(x)
 
 
-class Rows:
-    """The factors of all examples, each computed once: `rows[i]` is a tuple of `Factor` with arrays u (n, p), v (n, c, m).
-
-    Use as a context manager when a temporary file may be in play: leaving it removes the file.
-    """
-
-    def __init__(self, factors: tuple[Factor, ...], count: int, folder: Path | None):
-        self.factors, self.count, self.folder = factors, count, folder
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, rows: slice) -> tuple[Factor, ...]:
-        return tuple(Factor(factor.u[rows], factor.v[rows]) for factor in self.factors)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *failure):
-        self.factors = ()
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """What one example takes, known before anything is computed."""
-
-    outputs: int  # c_T
-    source_input: int  # d_S
-    factors: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]  # shapes of every u and v
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of the factors in float64."""
-        return 8 * sum(math.prod(u) + math.prod(v) for u, v in self.factors)
-
-    @property
-    def jacobian_bytes(self) -> int:
-        """Bytes of g in float64."""
-        return 8 * self.outputs * self.source_input
-
-
-def sizes(model: Reprogram, x: Float[Array, "N *dT"]) -> Sizes:
-    """The sizes of this model on inputs like `x`; the network is traced forward once, and not run.
-
-    Raises
-    ------
-    MrntkError
-        If the parts of the model do not fit each other or the inputs; the message says which.
-    """
-
-    def shapes(function, *arguments, part):
-        try:  # the functions are jitted, so JAX remembers what it traced
-            return eqx.filter_eval_shape(function, model, *arguments)
-        except MrntkError:
-            raise
-        except (TypeError, ValueError) as error:
-            given = arguments[-1].shape[1:]
-            raise MrntkError(
-                f"{part} does not take what it is given, shape {given}: {str(error).splitlines()[0]}"
-            ) from error
-
-    one = jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype)
-    z = shapes(_input_map, one, part="x: the input map")
-    scores = shapes(_scores, z, part="input_map: the source")
-    if len(getattr(scores, "shape", ())) != 2:
-        raise MrntkError(f"source gives {scores}: it must map ONE input to a vector of scores.")
-    outputs = shapes(_output_map, scores, part="output_map: it").shape[1]
-    g = jax.ShapeDtypeStruct((1, outputs, *z.shape[1:]), z.dtype)
-    factors = shapes(_factors, one, g, scores, part="output_map: it")
-    shape_of_one = tuple((factor.u.shape[1:], factor.v.shape[1:]) for factor in factors)
-    return Sizes(outputs, math.prod(z.shape), shape_of_one)
-
-
 def compute_rows(
-    model: Reprogram, x: Float[Array, "N *dT"], size: Sizes, *, block: int, on_disk: bool, mesh: Mesh | None, progress
+    model: Reprogram,
+    x: Float[Array, "N *dT"],
+    shapes,
+    *,
+    block: int,
+    lanes: int,
+    on_disk: bool,
+    mesh: Mesh | None,
+    progress,
 ) -> Rows:
-    """All factors, `block` examples at a time (a device), each example once; with `on_disk`, into a temporary file.
+    """All factors, each example once, `block` examples at a time on each of `lanes` threads, or on every device of `mesh`.
+
+    `shapes` holds the shapes of one example's u and v, as `mrntk.ntk.plan.Sizes.factors`; `on_disk` puts all of them into a
+    temporary file.
 
     Raises
     ------
@@ -189,38 +121,37 @@ def compute_rows(
         If the disk has no room for them.
     """
     count = len(x)
-    block = min(block, count) if mesh is None else block * mesh.size
-    folder = Path(tempfile.mkdtemp(prefix="mrntk-rows-")) if on_disk else None
-    needed = count * size.row_bytes
-    if folder is not None and shutil.disk_usage(folder).free < needed:
-        shutil.rmtree(folder)
-        raise MrntkError(
-            f"x has {count} examples, whose Jacobian rows take {needed / 1e9:.1f} GB of temporary disk space, "
-            "which is not there: use fewer examples, or set TMPDIR to a larger disk."
-        )
+    size = min(block, count) if mesh is None else block * mesh.size
+    rows = Rows(count, shapes, on_disk=on_disk)
+    # A seeded layer draws its whole W for each evaluation, so it is evaluated once, on everything.
+    everything = getattr(model.input_map, "whole_batch", False)
+    z = np.asarray(_input_map(model, x)) if everything else None
 
-    def storage(number, name, shape):
-        shape = (count, *shape)
-        return (
-            np.lib.format.open_memmap(folder / f"{number}{name}.npy", "w+", np.float64, shape)
-            if folder
-            else np.empty(shape)
-        )
+    def one_block(part: slice):
+        inputs = _on_devices(_padded(x[part], size), mesh)
+        inner = _on_devices(_padded(z[part], size), mesh) if everything else _input_map(model, inputs)
+        factors = block_factors(model, inputs, inner)
+        rows[part] = tuple(Factor(*(_on_host(f, mesh)[: part.stop - part.start] for f in pair)) for pair in factors)
 
-    factors = tuple(
-        Factor(storage(number, "u", u), storage(number, "v", v)) for number, (u, v) in enumerate(size.factors)
-    )
+    def in_a_thread(part: slice):
+        with jax.enable_x64(True):  # which holds for one thread
+            one_block(part)
+
+    blocks = list(_blocks(count, size))
     try:
-        # A seeded layer draws its whole W for each evaluation, so it is evaluated once, on everything.
-        everything = getattr(model.input_map, "whole_batch", False)
-        z = np.asarray(_input_map(model, x)) if everything else None
-        for rows in progress(list(_blocks(count, block))):
-            part = _on_devices(_padded(x[rows], block), mesh)
-            inner = _on_devices(_padded(z[rows], block), mesh) if everything else _input_map(model, part)
-            for stored, computed in zip(factors, block_factors(model, part, inner), strict=True):
-                for kept, new in zip(stored, computed, strict=True):
-                    kept[rows] = _on_host(new, mesh)[: rows.stop - rows.start]
+        if mesh is not None or lanes == 1 or len(blocks) == 1:
+            for part in progress(blocks):
+                one_block(part)
+            return rows
+        with ThreadPoolExecutor(lanes) as pool:
+            tasks = {part.start: pool.submit(in_a_thread, part) for part in blocks}
+            try:
+                for part in progress(blocks):
+                    tasks[part.start].result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
     except BaseException:
-        Rows(factors, count, folder).__exit__()
+        rows.close()
         raise
-    return Rows(factors, count, folder)
+    return rows

@@ -28,7 +28,7 @@ from mrntk import (
 from mrntk.inputs import Identity
 from mrntk.ntk.compat import neural_tangents
 from mrntk.ntk.empirical import estimated_bytes, stacked_factors
-from mrntk.ntk.rows import sizes
+from mrntk.ntk.plan import sizes
 from mrntk.outputs import (
     IdentityOutput,
     LinearOutput,
@@ -148,8 +148,9 @@ def many():
 
 def tight(model, x, y=None, form="full"):
     """A memory limit that leaves room for the kernel and a few rows, not for all of them."""
-    size = sizes(double(model), x)
-    return estimated_bytes(model, x, y, form=form)["result"] + 5 * (size.row_bytes + size.jacobian_bytes)
+    with jax.enable_x64(True):
+        size = sizes(double(model), x)
+    return estimated_bytes(model, x, y, form=form)["result"] + size.work_bytes + 3 * size.row_bytes
 
 
 @pytest.mark.parametrize("form", ["full", "class_sum", "class_blocks"])
@@ -296,7 +297,8 @@ def test_unknown_form_and_block(model, x):
 
 def test_too_large_for_memory(model, x):
     with pytest.raises(
-        MrntkError, match="5 examples: the full kernel takes .* GB and memory_limit is .* use fewer examples"
+        MrntkError,
+        match="5 examples: the full kernel takes .* GB, differentiating one .* memory_limit is .* use fewer examples",
     ):
         empirical_ntk(model, x, memory_limit=1000)
 
@@ -304,8 +306,8 @@ def test_too_large_for_memory(model, x):
 def test_too_large_for_the_disk(model, many, monkeypatch):
     from collections import namedtuple
 
-    from mrntk.ntk import rows
+    from mrntk.ntk import storage
 
-    monkeypatch.setattr(rows.shutil, "disk_usage", lambda path: namedtuple("usage", "free")(100))
+    monkeypatch.setattr(storage.shutil, "disk_usage", lambda path: namedtuple("usage", "free")(100))
     with pytest.raises(MrntkError, match="x has 24 examples, whose Jacobian rows take .* GB of temporary disk space"):
         empirical_ntk(model, many, memory_limit=tight(model, many))
