@@ -1,6 +1,6 @@
 """How well does the NTK at the start predict real reprogramming, and does the error shrink as the source grows?
 
-    python benchmarks/prediction.py width|side [--quick]
+    python benchmarks/prediction.py width|side [--quick] [--fresh]
 
 MNIST-5k -> digits, 20 images a class, a DNN source of depth 3 trained with the squared loss, FC and VP. Full-batch gradient
 descent, 200 steps at a tenth of the stability limit, in float64. Measured over seeds (source, its training, input map, images):
@@ -12,7 +12,8 @@ width 1024, because the trained input map ends in side^2 units, which an infinit
 
 The rule, fixed before any result was seen: the prediction holds for a source of a given size if the mean error over seeds
 is at most 5 %; it improves with size if the slope of log error against log size, fitted to all seeds, is negative with its
-whole 95 % interval. Results: benchmarks/results/prediction-SERIES.json, and a table in benchmarks/README.md.
+whole 95 % interval. Results: benchmarks/results/prediction-SERIES.json, each row as it is finished and with the commit that made
+it, and a table in benchmarks/README.md. What is there is not computed again, unless --fresh.
 """
 
 import argparse
@@ -104,21 +105,30 @@ def main():
     command = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     command.add_argument("series", choices=("width", "side"))
     command.add_argument("--quick", action="store_true", help="tiny sizes, two seeds, nothing is written")
+    command.add_argument("--fresh", action="store_true", help="compute again what is there")
     words = command.parse_args()
     if words.series == "width":
-        sizes = [(width, 28) for width in ((32, 64) if words.quick else (128, 512, 2048))]
+        sizes = [(width, 28) for width in ((32, 64) if words.quick else (128, 512, 2048, 4096))]
     else:
         sizes = [(32 if words.quick else 1024, side) for side in ((14, 28) if words.quick else (14, 28, 56))]
+    path, origin = FOLDER / "results" / f"prediction-{words.series}.json", provenance()
+    known = json.loads(path.read_text())["rows"] if path.exists() and not (words.fresh or words.quick) else []
     rows = []
     for width, side in sizes:
         for seed in range(2 if words.quick else 5):
-            rows += one_run(width, seed, side)
+            there = [row for row in known if (row["width"], row["side"], row["seed"]) == (width, side, seed)]
+            rows += there or [row | {"commit": origin["commit"]} for row in one_run(width, seed, side)]
             print(*rows[-2:], sep="\n", flush=True)
+            if not words.quick:
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(
+                    json.dumps(
+                        {"provenance": origin, "rows": rows + [row for row in known if row not in rows]}, indent=1
+                    )
+                    + "\n"
+                )
     print(summary(pd.DataFrame(rows), words.series))
     if not words.quick:
-        (FOLDER / "results").mkdir(exist_ok=True)
-        record = {"provenance": provenance(), "rows": rows}
-        (FOLDER / "results" / f"prediction-{words.series}.json").write_text(json.dumps(record, indent=1) + "\n")
         write_table(rows, words.series)
 
 

@@ -166,35 +166,41 @@ class SeededFullyConnected(InputMap):
         return (Factor(_with_one(x), g.reshape(len(g), -1)),)
 
 
-def frame_mask(source_shape: tuple[int, ...], inner: tuple[int, int]) -> np.ndarray:
-    """True on the frame around a centred (height, width) window, in every channel."""
+def frame_mask(source_shape: tuple[int, ...], inner: tuple[int, ...]) -> np.ndarray:
+    """True around a centred window of the spatial size `inner`, in every channel."""
     mask = np.ones(source_shape, bool)
     mask[window(source_shape, inner)] = False
     return mask
 
 
-def window(source_shape: tuple[int, ...], inner: tuple[int, int]) -> tuple[slice, slice, slice]:
-    """Index of the centred (height, width) window in every channel of a (channels, height, width) image."""
-    top, left = (source_shape[1] - inner[0]) // 2, (source_shape[2] - inner[1]) // 2
-    return slice(None), slice(top, top + inner[0]), slice(left, left + inner[1])
+def window(source_shape: tuple[int, ...], inner: tuple[int, ...]) -> tuple[slice, ...]:
+    """Index of the centred window of the spatial size `inner` in every channel of an input (channels, *spatial)."""
+    starts = [(whole - part) // 2 for whole, part in zip(source_shape[1:], inner, strict=True)]
+    return slice(None), *(slice(start, start + part) for start, part in zip(starts, inner, strict=True))
 
 
 class VisualPrompt(InputMap):
     """a(x) = pad(resize(x)) + mask * sigmoid(delta), with delta = 0 at the start (the authors' form).
 
-    `inner` is the size to which the image is resized before it is zero-padded to the source's size. `mask`, a boolean array
-    of the source's shape, says where the prompt is added; the default is the frame around the image. Only the entries under
-    the mask are kept in `delta`, so `num_parameters` counts what is trained.
+    Inputs are images (channels, height, width) or time series (channels, time). `inner` is the spatial size to which they are
+    resized before they are zero-padded to the source's. `mask`, a boolean array of the source's shape, says where the prompt is
+    added; the default is the frame around the image, or both ends of the series. Only the entries under the mask are kept in
+    `delta`, so `num_parameters` counts what is trained.
     """
 
     delta: Float[Array, " m"]
     index: Int[Array, " m"]
     source_shape: tuple[int, ...] = eqx.field(static=True)
-    inner: tuple[int, int] = eqx.field(static=True)
+    inner: tuple[int, ...] = eqx.field(static=True)
 
-    def __init__(self, source_shape: tuple[int, ...], inner: tuple[int, int], *, mask: np.ndarray | None = None):
-        if len(source_shape) != 3 or not all(0 < i <= s for i, s in zip(inner, source_shape[1:], strict=True)):
-            raise MrntkError(f"inner={inner} does not fit into source_shape={source_shape}, (channels, height, width).")
+    def __init__(self, source_shape: tuple[int, ...], inner: tuple[int, ...], *, mask: np.ndarray | None = None):
+        spatial = tuple(source_shape[1:])
+        if (
+            not spatial
+            or len(inner) != len(spatial)
+            or not all(0 < i <= s for i, s in zip(inner, spatial, strict=True))
+        ):
+            raise MrntkError(f"inner={inner} does not fit into source_shape={source_shape}, channels first.")
         mask = frame_mask(source_shape, inner) if mask is None else np.asarray(mask, bool)
         if mask.shape != tuple(source_shape):
             raise MrntkError(f"mask has shape {mask.shape}: give it the source's shape {tuple(source_shape)}.")
@@ -204,11 +210,12 @@ class VisualPrompt(InputMap):
         self.delta = jnp.zeros(len(self.index))
         self.source_shape, self.inner = tuple(source_shape), tuple(inner)
 
-    def __call__(self, x: Float[Array, "channels height width"]) -> Float[Array, "*dS"]:
+    def __call__(self, x: Float[Array, "*dT"]) -> Float[Array, "*dS"]:
         channels = self.source_shape[0]
-        if x.shape[0] != channels:
+        if x.ndim != len(self.source_shape) or x.shape[0] != channels:
             raise MrntkError(
-                f"x has {x.shape[0]} channels, but the source takes {channels}: repeat or average them first."
+                f"x has shape {x.shape}, but the source takes {self.source_shape}: give it {channels} channels first, for "
+                "example by task.as_rgb()."
             )
         small = jax.image.resize(x, (channels, *self.inner), "linear", antialias=True)
         canvas = jnp.zeros(self.source_shape, small.dtype).at[window(self.source_shape, self.inner)].set(small)
@@ -230,7 +237,7 @@ class FullyConnectedPrompt(InputMap):
     prompt: VisualPrompt
 
     def __init__(
-        self, target_shape: tuple[int, ...], source_shape: tuple[int, ...], inner: tuple[int, int], *, key: PRNGKeyArray
+        self, target_shape: tuple[int, ...], source_shape: tuple[int, ...], inner: tuple[int, ...], *, key: PRNGKeyArray
     ):
         self.prompt = VisualPrompt(source_shape, inner)
         self.fully_connected = FullyConnected(target_shape, (source_shape[0], *inner), key=key)

@@ -1,4 +1,4 @@
-"""The authors' recipes (PAPER.md): their optimisers, and iterative label mapping as a callback of training."""
+"""The authors' recipes: their optimisers, and iterative label mapping as a callback of training."""
 
 from collections.abc import Callable
 from functools import cache

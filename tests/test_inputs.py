@@ -100,5 +100,5 @@ def test_bad_prompts(arguments, sentence):
 
 
 def test_prompt_wants_the_sources_channels():
-    with pytest.raises(MrntkError, match="x has 1 channels, but the source takes 3"):
+    with pytest.raises(MrntkError, match="x has shape .* but the source takes .3, .*as_rgb"):
         VisualPrompt((3, 6, 6), (4, 4))(jnp.zeros((1, 4, 4)))
