@@ -30,10 +30,12 @@ notebooks: setup
 	@$(BIN)/python notebooks/execute.py
 
 # Renew requirements.txt: the full closure, for every Python that pyproject.toml allows.
+# the carriers are pinned by themselves: neither what they require nor the versions they would hold others to
 lock: setup
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/python -m uv pip compile pyproject.toml --group neural-tangents --group dev --universal --python-version 3.11 \
 	    --no-header --no-annotate --quiet --output-file requirements.txt
+	@$(BIN)/python -m uv pip compile --group carriers --no-deps --no-header --no-annotate --quiet >> requirements.txt
 
 clean:
 	rm -rf .venv figures/data/smoke figures/rendered/smoke

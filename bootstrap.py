@@ -19,7 +19,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "setup.json"
 OLDEST = (3, 11)
 VARIANTS = ("cpu", "cuda12", "cuda13")
-NEEDED_GB = {"cpu": 2.0, "cuda12": 9.0, "cuda13": 9.0}
+NEEDED_GB = {"cpu": 2.5, "cuda12": 9.0, "cuda13": 9.0}
 
 PIP_FAILURES = (
     (
@@ -125,7 +125,7 @@ def install(variant, say=print):
         shutil.rmtree(str(VENV))
     try:
         if fresh:
-            say("Setting up .venv with {} (about 1.2 GB, a few minutes, once) ...".format(python))
+            say("Setting up .venv with {} (about 1.6 GB, a few minutes, once) ...".format(python))
             create(python)
         else:
             STAMP.unlink()

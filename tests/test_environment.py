@@ -9,7 +9,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-UNWANTED = {"tensorflow", "tf2jax", "torch", "torchvision"}
+UNWANTED = {"tensorflow", "tf2jax", "torch", "torchvision", "torchaudio", "numba"}
 
 
 @pytest.fixture
@@ -43,15 +43,16 @@ def test_pins_lie_in_the_ranges_of_pyproject(project, pinned):
             assert wanted.specifier.contains(version), f"{pin} is outside {wanted}: run `make lock`"
 
 
-def test_closure_is_complete_and_installed(pinned):
-    """Everything that an installed pin requires is pinned too, TensorFlow and tf2jax of neural-tangents excepted."""
+def test_closure_is_complete_and_installed(project, pinned):
+    """Everything that an installed pin requires is pinned too, but for TensorFlow and what the carriers would need to run."""
     names = {canonicalize_name(pin.name) for pin in pinned}
+    carriers = {canonicalize_name(Requirement(word).name) for word in project["dependency-groups"]["carriers"]}
     for pin in pinned:
         if pin.marker and not pin.marker.evaluate():
             continue
         installed = importlib.metadata.distribution(pin.name)
         assert pin.specifier.contains(installed.version), f"{pin.name} {installed.version} is installed, not {pin}"
-        for word in installed.requires or []:
+        for word in [] if canonicalize_name(pin.name) in carriers else installed.requires or []:
             need = Requirement(word)
             if need.marker and not need.marker.evaluate({"extra": ""}):
                 continue
@@ -67,8 +68,10 @@ def test_no_tensorflow_and_no_torch(pinned):
 
 
 def test_installing_the_package_alone_brings_no_tensorflow(project):
-    """neural-tangents must not be an ordinary dependency: its metadata would pull TensorFlow in."""
-    assert "neural-tangents" not in {Requirement(word).name for word in project["project"]["dependencies"]}
+    """neural-tangents and the carriers must not be ordinary dependencies: their metadata would pull TensorFlow and PyTorch in."""
+    groups = project["dependency-groups"]
+    apart = {Requirement(word).name for word in groups["neural-tangents"] + groups["carriers"]}
+    assert not apart & {Requirement(word).name for word in project["project"]["dependencies"]}
 
 
 def test_conda_environment_matches_pyproject(root, project):
@@ -82,12 +85,10 @@ def test_conda_environment_matches_pyproject(root, project):
     groups = project["dependency-groups"]
     expected = {str(Requirement(word)) for word in project["project"]["dependencies"] + groups["dev"]}
     assert {str(Requirement(word)) for word in pip} == expected
-    assert not UNWANTED | {"neural-tangents"} & {Requirement(word).name for word in pip} - {"neural-tangents"} == set()
 
 
-def test_binder_and_conda_add_neural_tangents_without_its_dependencies(root, project):
-    (wanted,) = project["dependency-groups"]["neural-tangents"]
-    line = f"pip install --no-deps {wanted} --editable ."
+def test_binder_and_conda_add_the_rest_without_its_dependencies(root):
+    line = "pip install --no-deps --group neural-tangents --group carriers --editable ."
     assert line in (root / "postBuild").read_text()
     assert line in (root / "README.md").read_text()
     assert line in (root / "environment.yml").read_text()  # as a comment, where a conda user looks
