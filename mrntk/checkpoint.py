@@ -24,8 +24,8 @@ def _hash(*arrays, text: str = "") -> str:
     return digest.hexdigest()
 
 
-def fingerprint_of(compiled, run, fixed, callback, epochs: int) -> dict[str, str]:
-    """What the numbers depend on. The text of the compiled epoch stands for network, loss, optimiser, batch and patience."""
+def fingerprint_of(program: str, run, fixed, callback, epochs: int) -> dict[str, str]:
+    """What the numbers depend on. `program`, the compiled step's text, stands for all that is not an array."""
     models, keys, data, _ = fixed
     return {
         "model": _hash(*filter(eqx.is_array, jax.tree.leaves((run, models)))),
@@ -35,7 +35,7 @@ def fingerprint_of(compiled, run, fixed, callback, epochs: int) -> dict[str, str
             *filter(eqx.is_array, jax.tree.leaves(callback)), text=re.sub("0x[0-9a-f]+", "", repr(callback))
         ),
         "epochs": str(epochs),
-        "optimiser, loss, batch, patience or network": _hash(text=compiled.lower(run, *fixed).as_text()),
+        "optimiser, loss, batch, patience or network": _hash(text=program),
     }
 
 

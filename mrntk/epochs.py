@@ -101,23 +101,29 @@ def start(model, plan: Plan) -> Run:
     return Run(moving, plan.optimiser.init(moving.theta), jnp.array(0), best, jnp.array(jnp.inf, float), jnp.array(0))
 
 
-def optimise(loss, optimiser, theta, x, y, order, *, state, length=None):
-    """Steps of the optimiser over the minibatches in `order`, (steps, batch), or if that is None `length` full-batch ones."""
-
-    def step(carry, rows):
-        theta, state = carry
-        value, grads = jax.value_and_grad(loss)(theta, *((x, y) if rows is None else (x[rows], y[rows])))
-        updates, state = optimiser.update(grads, state, theta)
-        return (optax.apply_updates(theta, updates), state), value
-
-    (theta, state), losses = jax.lax.scan(step, (theta, state), order, length)
-    return theta, state, losses
+# Steps are compiled one by one and walked from Python: inside XLA's loops a convolution's gradients are ten to twenty times
+# slower on a CPU.
 
 
-def _validate(run: Run, model, validation, block: int, plan: Plan):
+def _update(run: Run, model, x, y, rows, plan: Plan):
+    """(the run after one step of the optimiser on these rows, or on all examples if None; the loss before the step)."""
+    x, y = (x, y) if rows is None else (x[rows], y[rows])
+
+    def loss(theta):
+        return plan.loss(put(model, run.moving._replace(theta=theta)), x, y)
+
+    value, grads = jax.value_and_grad(loss)(run.moving.theta)
+    updates, state = plan.optimiser.update(grads, run.state, run.moving.theta)
+    theta = optax.apply_updates(run.moving.theta, updates)
+    return run._replace(moving=run.moving._replace(theta=theta), state=state), value
+
+
+def _outputs(run: Run, model, x):
+    return jax.vmap(put(model, run.moving))(x)
+
+
+def _judge(run: Run, outputs, y, plan: Plan):
     """(the run with its best model brought up to date, validation loss)."""
-    x, y = validation
-    outputs = jax.lax.map(put(model, run.moving), x, batch_size=block)
     loss = plan.loss(lambda output: output, outputs, y)
     if plan.patience is None:
         return run, loss
@@ -127,39 +133,88 @@ def _validate(run: Run, model, validation, block: int, plan: Plan):
     return run._replace(best=best, best_loss=jnp.where(better, loss, run.best_loss), waited=waited), loss
 
 
-def _epoch(run: Run, model, key, data, plan: Plan):
-    """(the run after one more epoch, training loss, validation loss or None)."""
+def _order(key, epoch, count: int, batch: int) -> Int[Array, "steps batch"]:
+    """The minibatches of an epoch; the examples that are left over after the last whole one sit this epoch out."""
+    order = jax.random.permutation(jax.random.fold_in(key, epoch), count)
+    return order[: count // batch * batch].reshape(-1, batch)
+
+
+def _keep_stopped(after: Run, losses, before: Run, plan: Plan):
+    """A seed that has stopped stays as it was, with NaN for its losses."""
+
+    def one(after, losses, before):
+        active = before.active(plan)
+        after = jax.tree.map(lambda new, old: jnp.where(active, new, old), after, before)
+        return after, jax.tree.map(lambda loss: jnp.where(active, loss, jnp.nan), losses)
+
+    return jax.vmap(one)(after, losses, before)
+
+
+class Parts(NamedTuple):
+    """The compiled parts of an epoch, of one model or of many at once (then every array has a leading axis of seeds)."""
+
+    update: Callable
+    outputs: Callable
+    judge: Callable
+    order: Callable
+
+
+def _of_all(function: Callable) -> Callable:
+    """`function` for every seed; its second argument is (what differs between the models, what they share)."""
+
+    def over_seeds(runs, models, *data, per_seed=(), plan=None):
+        own, shared = models
+        last = () if plan is None else (plan,)
+        return jax.vmap(lambda run, own, *seeds: function(run, eqx.combine(own, shared), *data, *seeds, *last))(
+            runs, own, *per_seed
+        )
+
+    return over_seeds
+
+
+_update_of_all, _outputs_of_all = _of_all(_update), _of_all(_outputs)
+ONE = Parts(
+    eqx.filter_jit(_update),
+    eqx.filter_jit(_outputs),
+    eqx.filter_jit(_judge),
+    jax.jit(_order, static_argnums=(2, 3)),
+)
+ALL = Parts(
+    eqx.filter_jit(
+        lambda runs, models, x, y, rows, plan: _update_of_all(runs, models, x, y, per_seed=(rows,), plan=plan)
+    ),
+    eqx.filter_jit(lambda runs, models, x: _outputs_of_all(runs, models, x)),
+    eqx.filter_jit(lambda runs, outputs, y, plan: jax.vmap(lambda run, out: _judge(run, out, y, plan))(runs, outputs)),
+    jax.jit(jax.vmap(_order, in_axes=(0, 0, None, None)), static_argnums=(2, 3)),
+)
+_compiled_keep_stopped = eqx.filter_jit(_keep_stopped)
+
+
+def epoch(run: Run, parts: Parts, model, key, data, plan: Plan):
+    """(the run after one more epoch, training loss, validation loss or None); each of them by seed where there are many."""
     (x, y), validation = data
-    order, length = None, 1
-    if plan.batch is not None:  # the examples that are left over after the last whole batch sit this epoch out
-        order = jax.random.permutation(jax.random.fold_in(key, run.epochs), len(x))
-        order, length = order[: len(x) // plan.batch * plan.batch].reshape(-1, plan.batch), None
-
-    def loss(theta, x, y):
-        return plan.loss(put(model, run.moving._replace(theta=theta)), x, y)
-
-    theta, state, losses = optimise(loss, plan.optimiser, run.moving.theta, x, y, order, state=run.state, length=length)
-    run = run._replace(moving=run.moving._replace(theta=theta), state=state, epochs=run.epochs + 1)
-    if validation is None:
-        return run, losses.mean(), None
-    run, held_out = _validate(run, model, validation, plan.batch or len(x), plan)  # blocks no larger than in training
-    return run, losses.mean(), held_out
-
-
-def _epoch_of_all(runs: Run, models, keys, data, plan: Plan):
-    """The same for every seed; one that has stopped stays as it was, with NaN for its losses."""
-    own, shared = models
-
-    def masked(run, own, key):
-        active = run.active(plan)
-        after, *losses = _epoch(run, eqx.combine(own, shared), key, data, plan)
-        after = jax.tree.map(lambda new, old: jnp.where(active, new, old), after, run)
-        return after, *jax.tree.map(lambda loss: jnp.where(active, loss, jnp.nan), losses)
-
-    return jax.vmap(masked)(runs, own, keys)
+    before, steps, losses = run, [None], []
+    if plan.batch is not None:
+        steps = np.moveaxis(np.asarray(parts.order(key, run.epochs, len(x), plan.batch)), -2, 0)
+    for rows in steps:
+        run, loss = parts.update(run, model, x, y, rows, plan)
+        losses.append(loss)
+    run, found = run._replace(epochs=run.epochs + 1), [jnp.stack(losses).mean(0)]
+    if validation is not None:
+        block = plan.batch or len(x)  # blocks no larger than in training
+        outputs = [parts.outputs(run, model, validation[0][i : i + block]) for i in range(0, len(validation[0]), block)]
+        run, held_out = parts.judge(run, jnp.concatenate(outputs, axis=-2), validation[1], plan)
+        found.append(held_out)
+    if parts is ALL:
+        run, found = _compiled_keep_stopped(run, found, before, plan)
+    return run, found[0], found[1] if validation is not None else None
 
 
-compiled_epoch, compiled_epoch_of_all = eqx.filter_jit(_epoch), eqx.filter_jit(_epoch_of_all)
+def program(run: Run, parts: Parts, model, key, data, plan: Plan) -> str:
+    """The text of the compiled step with what else decides an epoch: network, loss, optimiser, batch and patience."""
+    (x, y), _ = data
+    rows = None if plan.batch is None else np.zeros((*run.epochs.shape, plan.batch), np.int32)
+    return parts.update.lower(run, model, x, y, rows, plan).as_text() + f"{plan.batch} {plan.patience}"
 
 
 # Many models at once.
@@ -188,24 +243,24 @@ def own_and_shared(models: list):
 # The loop over epochs, which `fit` and `fit_seeds` share.
 
 
-def run_epochs(compiled, run: Run, fixed, exchange, *, callback, epochs, checkpoint, checkpoint_every, progress):
-    """(the run at its end, training and validation losses as (2, *seeds, epochs run)), by run = compiled(run, *fixed)."""
+def run_epochs(run: Run, fixed, exchange, *, callback, epochs, checkpoint, checkpoint_every, progress):
+    """(the run at its end, training and validation losses as (2, *seeds, epochs run)), by `epoch(run, *fixed)`."""
     plan = fixed[-1]
     losses = np.full((2, *run.epochs.shape, epochs), np.nan)
     if checkpoint is not None:
         checkpoint = Path(checkpoint)
         ensure_writable(checkpoint.parent, hint="give checkpoint a path in another folder")
-        fingerprint = fingerprint_of(compiled, run, fixed, callback, epochs)
+        fingerprint = fingerprint_of(program(run, *fixed), run, fixed[1:], callback, epochs)
         if checkpoint.exists():
             run, losses = read_checkpoint(checkpoint, fingerprint, (run, losses))
     finished = not np.any(run.active(plan))
-    for epoch in (progress or iter)(range(epochs if finished else int(np.max(run.epochs)), epochs)):
+    for number in (progress or iter)(range(epochs if finished else int(np.max(run.epochs)), epochs)):
         if callback is not None:
-            run = exchange(epoch, run)
-        run, *new = compiled(run, *fixed)
-        losses[..., epoch] = [np.full(run.epochs.shape, np.nan) if loss is None else loss for loss in new]
-        finished = epoch + 1 == epochs or not np.any(run.active(plan))
-        if checkpoint is not None and (finished or (epoch + 1) % checkpoint_every == 0):
+            run = exchange(number, run)
+        run, *new = epoch(run, *fixed)
+        losses[..., number] = [np.full(run.epochs.shape, np.nan) if loss is None else loss for loss in new]
+        finished = number + 1 == epochs or not np.any(run.active(plan))
+        if checkpoint is not None and (finished or (number + 1) % checkpoint_every == 0):
             write_checkpoint(checkpoint, fingerprint, (run, losses))
         if finished:
             break

@@ -5,14 +5,13 @@ from functools import cache
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import optax
 from jaxtyping import Float, Int
 
 from .arrays import Array
 from .errors import MrntkError
 from .outputs import LinearOutput, frequency_mapping
-from .reprogram import Reprogram
+from .reprogram import Reprogram, predict
 
 # The optimisers are cached, because JAX compiles anew for every new optimiser object.
 
@@ -35,11 +34,6 @@ def reprogramming_optimiser(
 
     rates = {"prompt": optax.adam(prompt_learning_rate), "weights": optax.adam(learning_rate)}
     return optax.multi_transform(rates, lambda theta: jax.tree_util.tree_map_with_path(label, theta))
-
-
-@eqx.filter_jit
-def _source_scores(model: Reprogram, x):
-    return jax.lax.map(lambda one: model.source(model.input_map(one)), x, batch_size=256)
 
 
 class IterativeMapping(eqx.Module):
@@ -67,7 +61,7 @@ class IterativeMapping(eqx.Module):
             )
         if epoch % self.every:
             return None
-        scores = _source_scores(model, jnp.asarray(self.x))
+        scores = predict(Reprogram(model.input_map, model.source), self.x, batch=256)
         return Reprogram(
             model.input_map, model.source, self.estimate(scores, self.labels, len(model.output_map.matrix))
         )

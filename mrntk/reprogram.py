@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Float
 
 from .arrays import Array
@@ -43,6 +44,12 @@ class Reprogram(eqx.Module):
 
 
 @eqx.filter_jit
-def predict(model: Callable, x: Float[Array, "N *shape"]) -> Float[Array, "N c"]:
-    """The model's outputs on a batch."""
+def _outputs(model: Callable, x):
     return jax.vmap(model)(x)
+
+
+def predict(model: Callable, x: Float[Array, "N *shape"], *, batch: int | None = None) -> Float[Array, "N c"]:
+    """The model's outputs on many inputs, `batch` at a time; None takes all at once."""
+    if batch is None or len(x) <= batch:
+        return _outputs(model, x)
+    return jnp.concatenate([_outputs(model, x[i : i + batch]) for i in range(0, len(x), batch)])

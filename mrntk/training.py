@@ -17,13 +17,12 @@ from jaxtyping import Float, Key, PRNGKeyArray, Shaped
 
 from .arrays import Array
 from .epochs import (
+    ALL,
+    ONE,
     Plan,
     TrainingResult,
-    compiled_epoch,
-    compiled_epoch_of_all,
     exchanged,
     moving_of,
-    optimise,
     own_and_shared,
     put,
     result_of,
@@ -166,9 +165,8 @@ def fit(
         return run._replace(moving=exchanged(callback, epoch, model, run.moving))
 
     run, losses = run_epochs(
-        compiled_epoch,
         start(model, plan),
-        (model, key, data, plan),
+        (ONE, model, key, data, plan),
         exchange,
         callback=callback,
         epochs=epochs,
@@ -228,9 +226,8 @@ def fit_seeds(
         return runs._replace(moving=stack(moving))
 
     runs, losses = run_epochs(
-        compiled_epoch_of_all,
         stack([start(model, plan) for model in models]),
-        ((own, shared), fit_keys, data, plan),
+        (ALL, (own, shared), fit_keys, data, plan),
         exchange,
         callback=callback,
         epochs=epochs,
@@ -263,15 +260,11 @@ def train_source(
     return result.model, result.train_losses
 
 
-@eqx.filter_jit
-def _descend(model, x, y, step, steps: int):
-    moving, sgd = moving_of(model), optax.sgd(step)
-
-    def loss(theta, x, y):
-        return mse_loss(put(model, moving._replace(theta=theta)), x, y)
-
-    theta, _, losses = optimise(loss, sgd, moving.theta, x, y, None, state=sgd.init(moving.theta), length=steps)
-    return put(model, moving._replace(theta=theta)), jnp.append(losses, loss(theta, x, y))
+# Plain descent whose step size is its state, so that another step size is not compiled anew.
+_DESCENT = optax.GradientTransformation(
+    lambda theta: jnp.zeros(()), lambda grads, step, _: (jax.tree.map(lambda grad: -step * grad, grads), step)
+)
+_compiled_loss = eqx.filter_jit(mse_loss)
 
 
 @in_float64
@@ -291,4 +284,11 @@ def gradient_descent(
         For data that are not finite or do not fit the model.
     """
     x, y = _pair(("x", "y"), model, x, y, "mse")
-    return _descend(model, x, y, jnp.asarray(step), steps)
+    plan = Plan(mse_loss, _DESCENT, None, None)
+    run = start(model, plan)
+    run, losses = run._replace(state=jnp.asarray(step)), []
+    for _ in range(steps):
+        run, loss = ONE.update(run, model, x, y, None, plan)
+        losses.append(loss)
+    model = put(model, run.moving)
+    return model, jnp.stack([*losses, _compiled_loss(model, x, y)])
