@@ -65,7 +65,8 @@ def _neural_tangents():
 def _task_lines():
     from . import tasks
 
-    for name, package in tasks.PACKAGES.items():
+    for name, entry in tasks.TASKS.items():
+        package = entry.card.package
         try:
             task = tasks.load_task(name)
         except MrntkError as error:

@@ -20,6 +20,16 @@ def double(tree):
     return jax.tree.map(convert, tree)
 
 
+def double_on_device(tree):
+    """The same tree with every floating array as a float64 JAX array, converted where it lies; within `jax.enable_x64` only."""
+
+    def convert(leaf):
+        is_array = isinstance(leaf, jax.Array | np.ndarray)
+        return jnp.asarray(leaf, jnp.float64) if is_array and jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+    return jax.tree.map(convert, tree)
+
+
 def in_float64(function):
     """Decorate a function so that it runs in 64-bit JAX, on float64 copies of its arguments, and returns float64."""
 

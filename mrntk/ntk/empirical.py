@@ -11,7 +11,7 @@ from jaxtyping import Float
 from ..arrays import Array
 from ..errors import MrntkError
 from ..inputs import Factor
-from ..precision import in_float64
+from ..precision import double, double_on_device, in_float64
 from ..reprogram import Reprogram
 from .plan import Sizes, available_memory, plan, plan_rows, sizes
 from .rows import _blocks, compute_rows, jacobian_rows
@@ -99,7 +99,6 @@ def stacked_factors(model: Reprogram, x: Float[Array, "N *dT"], *, block: int | 
     return rows.factors
 
 
-@in_float64
 def empirical_ntk(
     model: Reprogram,
     x: Float[Array, "N *dT"],
@@ -140,11 +139,15 @@ def empirical_ntk(
         raise MrntkError(f"block={block} is too small: at least one example at a time.")
     x = _checked(x, "x")
     x_other = None if x_other is None else _checked(x_other, "x_other")
+    with jax.enable_x64(True):  # several processes must pass NumPy arrays
+        model = double_on_device(model) if mesh is None else double(model)
+        return _empirical_ntk(model, x, x_other, form, block, memory_limit, mesh, progress)
+
+
+def _empirical_ntk(model, x, x_other, form, block, memory_limit, mesh, progress):
     size, m = sizes(model, x), None if x_other is None else len(x_other)
     limit, result = float(memory_limit or 0.8 * available_memory()), _result_bytes(size, len(x), m or len(x), form)
     how = plan(size, result, len(x), m, form=form, block=block, limit=limit, mesh=mesh)
-    if mesh is None:  # on the device once, not with every block; several processes must pass NumPy arrays
-        model = jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf, model)
     options = dict(block=how.block, lanes=how.lanes, on_disk=how.on_disk, mesh=mesh, progress=progress)
     out = np.zeros(_result_shape(form, len(x), m or len(x), size.outputs))
     with compute_rows(model, x, size.factors, **options) as first:

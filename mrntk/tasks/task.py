@@ -1,11 +1,13 @@
 """What a task is: inputs, labels, and where they come from."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
+from ..cards import Card
 from ..errors import MrntkError
 
 
@@ -13,14 +15,19 @@ from ..errors import MrntkError
 class Task:
     """A classification task D = (X, Y), split into train and test."""
 
-    name: str
+    card: Card
     x_train: Float[np.ndarray, "N *shape"]
     y_train: Int[np.ndarray, " N"]
     x_test: Float[np.ndarray, "M *shape"]
     y_test: Int[np.ndarray, " M"]
-    classes: tuple[str, ...]
-    origin: str
-    licence: str
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.card.classes
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -28,11 +35,31 @@ class Task:
 
     @property
     def num_classes(self) -> int:
-        return len(self.classes)
+        return self.card.num_classes
 
     def one_hot(self, labels: Int[np.ndarray, " N"]) -> Float[np.ndarray, "N c"]:
         """Labels as the rows of Y used by the squared loss."""
         return np.eye(self.num_classes)[labels]
+
+    def with_inputs(self, change: Callable) -> "Task":
+        """The same task with `change` applied to all inputs, (N, *shape) -> (N, *other shape); the card says the new shape."""
+        x_train, x_test = change(self.x_train), change(self.x_test)
+        return replace(self, card=replace(self.card, shape=x_train.shape[1:]), x_train=x_train, x_test=x_test)
+
+    def as_rgb(self) -> "Task":
+        """Grey images as three equal channels; colour images as they are."""
+        if len(self.input_shape) != 3 or self.input_shape[0] not in (1, 3):
+            raise MrntkError(f"task {self.name} has inputs of shape {self.input_shape}: only images have colours.")
+        return self if self.input_shape[0] == 3 else self.with_inputs(lambda x: np.repeat(x, 3, axis=1))
+
+    def resized(self, *size: int) -> "Task":
+        """Inputs (channels, *spatial) interpolated linearly to another spatial size; one number stands for a square."""
+        spatial = size * (len(self.input_shape) - 1) if len(size) == 1 else size
+        if len(spatial) != len(self.input_shape) - 1 or min(spatial) < 1:
+            raise MrntkError(f"size={size}: task {self.name} has inputs of shape {self.input_shape}, channels first.")
+        return self.with_inputs(
+            lambda x: np.asarray(jax.image.resize(x, (*x.shape[:2], *spatial), "linear", antialias=True), x.dtype)
+        )
 
     def draw(self, key: PRNGKeyArray, per_class: int) -> tuple[np.ndarray, np.ndarray]:
         """`per_class` training examples of every class, without replacement, ordered by class.

@@ -118,7 +118,9 @@ def test_source_kernel_is_the_mean_of_finite_networks(architecture, small_images
     network, shape, size = TWINS[architecture]
     one = jax.jit(lambda key: weight_kernel(network((2, 8, 8), 2, **shape, **size, key=key), small_images))
     mean, error = mean_over_seeds(one, 24)
-    expected = source_kernel(small_images, architecture, **shape)
+    twin = network((2, 8, 8), 2, **shape, **size, key=jax.random.key(0)).twin
+    assert twin == {"architecture": architecture, **shape}
+    expected = source_kernel(small_images, **twin)
     assert (np.abs(mean - expected) < 4 * error + 0.03 * np.abs(expected)).all()
     assert (4 * error < 0.35 * np.abs(expected)).all()  # the comparison says something
 

@@ -1,0 +1,57 @@
+"""Cards: what a reader should know of a source or a task before loading it."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from .errors import MrntkError
+
+
+@dataclass(frozen=True)
+class Card:
+    """Origin, terms and sizes of a source or a task.
+
+    `shape` is that of one input, () where the caller chooses it; `classes` are their names, or as many words as tell what the
+    outputs are where there are too many to list; `package` carries the files, if a package does; `download_mb` is what must be
+    downloaded once, None for what works without a network.
+    """
+
+    name: str
+    title: str
+    shape: tuple[int, ...]
+    num_classes: int
+    classes: tuple[str, ...]
+    size: str  # "4,000 + 1,000 images", "4.7 M weights"
+    origin: str
+    licence: str
+    citation: str
+    package: str | None = None
+    download_mb: float | None = None
+
+    @property
+    def offline(self) -> bool:
+        """Does it work without a network, once the project is installed?"""
+        return self.download_mb is None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A card and the function that loads what it describes."""
+
+    card: Card
+    load: Callable
+    options: tuple[str, ...] = field(default=())  # names of the options that `load` takes
+
+
+def find(kind: str, name: str, entries: Mapping[str, Entry]) -> Entry:
+    """The entry of that name.
+
+    Raises
+    ------
+    MrntkError
+        If there is none; the message names the nearest.
+    """
+    if name not in entries:
+        near = difflib.get_close_matches(name, entries, n=2) or sorted(entries)
+        raise MrntkError(f"{kind} {name!r} is unknown: did you mean {' or '.join(near)}?")
+    return entries[name]

