@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Reprogram": "reprogram",
     "load_task": "tasks",
+    "load_source": "sources.registry",
     "empirical_ntk": "ntk.empirical",
     "jacobian_rows": "ntk.empirical",
     "DNN": "sources.networks",

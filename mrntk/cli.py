@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from .errors import MrntkError
+from .files import ensure_writable
 
 
 def _figures(arguments) -> int:
@@ -23,6 +24,24 @@ def _figures(arguments) -> int:
         out=arguments.out,
         progress=lambda jobs: tqdm(jobs, disable=None, leave=False),
     )
+    return 0
+
+
+def _list(arguments) -> int:
+    from . import catalogue
+
+    if arguments.picture and not arguments.name:
+        raise MrntkError("--picture needs the name of a task, for example: mrntk list digits --picture digits.png")
+    if arguments.table:
+        print(catalogue.table(arguments.table))
+    else:
+        print(catalogue.describe(arguments.name) if arguments.name else catalogue.listing())
+    if arguments.picture:
+        from .tasks import load_task
+
+        ensure_writable(arguments.picture.parent, hint="give --picture another path")
+        catalogue.sample_picture(load_task(arguments.name)).savefig(arguments.picture, dpi=150)
+        print(f"sample  {arguments.picture}")
     return 0
 
 
@@ -50,6 +69,14 @@ def parser() -> argparse.ArgumentParser:
     figures.add_argument("--fresh", action="store_true", help="compute the data again even if those on disk are good")
     figures.add_argument("--out", type=Path, metavar="DIR", help="write data and pictures here (default: figures/)")
     figures.set_defaults(run=_figures)
+
+    listing = commands.add_parser(
+        "list", help="sources and tasks: what there is, its licence, and what must be downloaded"
+    )
+    listing.add_argument("name", nargs="?", metavar="NAME", help="print this one's whole card")
+    listing.add_argument("--picture", type=Path, metavar="FILE", help="write a sample picture of the task NAME")
+    listing.add_argument("--table", choices=("source", "task"), help="print the cards as a Markdown table")
+    listing.set_defaults(run=_list)
 
     doctor = commands.add_parser("doctor", help="versions, device, precision, data: what is here and what is missing")
     doctor.set_defaults(run=_doctor)

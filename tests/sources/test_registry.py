@@ -1,0 +1,59 @@
+"""Every source loads by name, does what its card says, and is a source: of one example, differentiable, batched by vmap."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mrntk import MrntkError, load_source
+from mrntk.sources.registry import SOURCES
+
+OFFLINE = [name for name, entry in SOURCES.items() if entry.card.offline and entry.card.shape]
+
+
+@pytest.mark.parametrize("name", [name for name in OFFLINE if name != "crepe-full"])
+def test_pretrained_sources_by_name(name):
+    options = {"side": 32} if "side" in SOURCES[name].options else {}
+    source, card = load_source(name, **options), SOURCES[name].card
+    assert source.num_outputs == card.num_classes and source.name.startswith(name)
+    assert source.input_shape == ((3, 32, 32) if options else card.shape)
+    s = jnp.asarray(np.random.default_rng(0).uniform(size=source.input_shape), jnp.float32)
+    assert source(s).shape == (card.num_classes,)
+    assert np.abs(jax.grad(lambda s: source(s)[0])(s)).max() > 0
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "crepe-tiny"])
+def test_the_same_network_untrained(name):
+    """Same structure and shapes, other values, reproducible, with outputs of order one."""
+    options = {"side": 32} if "side" in SOURCES[name].options else {}
+    trained, one, again = (load_source(name, **options, **extra) for extra in ({}, {"untrained": 3}, {"untrained": 3}))
+    shapes = lambda source: jax.tree.map(jnp.shape, source)  # noqa: E731
+    assert shapes(one) == shapes(trained)
+    s = jnp.asarray(np.random.default_rng(0).uniform(size=trained.input_shape), jnp.float32)
+    np.testing.assert_array_equal(one(s), again(s))
+    assert not np.allclose(one(s), trained(s)) and 1e-3 < np.std(one(s)) < 1e3
+    assert not np.allclose(one(s), load_source(name, **options, untrained=4)(s))
+
+
+def test_networks_trained_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("MRNTK_CACHE", str(tmp_path))
+    source = load_source("dnn", task="digits", depth=1, width=4, epochs=1, per_class=5)
+    assert source.input_shape == (1, 8, 8)
+
+
+def test_a_function_is_a_source():
+    source = load_source(lambda s: jnp.stack([s.sum(), s.max()]), input_shape=(4,))
+    assert source.num_outputs == 2
+
+
+@pytest.mark.parametrize(
+    "name, options, sentence",
+    [
+        ("efficientnet", {}, "source 'efficientnet' is unknown: did you mean efficientnet-lite"),
+        ("crepe-tiny", {"side": 3}, "side=3: source crepe-tiny takes"),
+        ("missing.onnx", {}, "missing.onnx"),
+    ],
+)
+def test_mistakes(name, options, sentence):
+    with pytest.raises(MrntkError, match=sentence):
+        load_source(name, **options)
