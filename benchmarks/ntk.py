@@ -1,6 +1,6 @@
 """The exact NTK of a reprogrammed CNN, beside neural-tangents' two working implementations, in one run.
 
-    python benchmarks/ntk.py [--quick]
+    python benchmarks/ntk.py [PART ...] [--quick]
 
 Everything is float64 and compiled before it is timed; times are medians of repeated calls that end in block_until_ready (ours
 returns NumPy arrays, so nothing is left running). Results go to benchmarks/results/ntk-DEVICE.json and the table in
@@ -272,29 +272,33 @@ def table(results: dict) -> str:
 
 
 def main():
-    """Run one part (in a process of its own) or all, and write the results."""
+    """Run one part (in a process of its own), some parts or all, and write the results."""
     command = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    command.add_argument("parts", nargs="*", metavar="PART", help=f"which of {', '.join(parts(True))} (default: all)")
     command.add_argument("--quick", action="store_true", help="tiny sizes, nothing is written")
-    command.add_argument("--part", help="run one part and print its JSON")
+    command.add_argument("--part", help=argparse.SUPPRESS)
     words = command.parse_args()
     if words.part:
         print(json.dumps(parts(words.quick)[words.part]()))
         return
     device = re.sub(r"\W+", "-", jax.devices()[0].device_kind.lower())
     path = FOLDER / "results" / f"ntk-{device}.json"
-    results = {"provenance": provenance()}
-    for part in parts(words.quick):
-        results[part] = in_its_own_process(part, words.quick)
+    results = json.loads(path.read_text()) if words.parts and path.exists() and not words.quick else {}
+    origin = provenance()
+    for part in words.parts or parts(words.quick):
+        results[part] = {"result": in_its_own_process(part, words.quick), "provenance": origin}
         if not words.quick:  # what is finished is kept, whatever happens to the next part
             path.parent.mkdir(exist_ok=True)
             path.write_text(json.dumps(results, indent=1) + "\n")
-    print(table(results))
+    found = {part: record["result"] for part, record in results.items()}
+    if set(found) == set(parts(True)):
+        print(table(found))
     if words.quick:
         return
     readme = FOLDER / "README.md"
-    machine = f"{results['provenance']['processor']}, {results['provenance']['cores']} cores, {device}"
+    machine = f"{origin['processor']}, {origin['cores']} cores, {device}"
     begin, end = f"<!-- ntk-{device} -->", f"<!-- end of ntk-{device} -->"
-    block = f"{begin}\n### {machine}\n\n{table(results)}\n{end}"
+    block = f"{begin}\n### {machine}\n\n{table(found)}\n{end}"
     text = readme.read_text()
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.S)
     readme.write_text(pattern.sub(lambda _: block, text) if begin in text else text.rstrip() + "\n\n" + block + "\n")

@@ -6,6 +6,7 @@ import numpy as np
 
 from .cards import Card, Entry
 from .errors import MrntkError
+from .style import OKABE_ITO
 from .tasks import Task
 
 
@@ -108,7 +109,7 @@ def sample_picture(task: Task, per_class: int = 5):
         members = np.flatnonzero(task.y_train == label)[:per_class]
         for axis in axes[:, column]:
             axis.set_axis_off()
-        axes[0, column].set_title(textwrap.shorten(task.classes[label], 14, placeholder="..."), fontsize=8)
+        axes[0, column].set_title(textwrap.fill(task.classes[label], 14), fontsize=7)
         for axis, member in zip(axes[:, column], members, strict=False):
             _draw(axis, task.x_train[member])
     return figure
@@ -127,8 +128,10 @@ def _points(task: Task):
 
     figure = Figure(figsize=(3.5, 3.5), layout="constrained")
     axis = figure.subplots()
+    axis.set_prop_cycle(color=OKABE_ITO)
     for label, name in enumerate(task.classes):
         points = task.x_train[task.y_train == label]
         axis.plot(points[:, 0], points[:, min(1, points.shape[1] - 1)], "o", markersize=3, label=name)
+    axis.set_aspect("equal")
     axis.legend(fontsize=8)
     return figure

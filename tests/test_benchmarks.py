@@ -28,6 +28,19 @@ def test_prediction_table_is_what_the_results_say(path):
     assert rows.groupby(["map", series])["seed"].nunique().min() >= 5
 
 
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("results/ntk-*.json")), ids=lambda path: path.stem)
+def test_kernel_table_is_what_the_results_say(path):
+    records = json.loads(path.read_text())
+    results = {part: record["result"] for part, record in records.items()}
+    module = script("ntk")
+    assert module.table(results) in (FOLDER / "README.md").read_text()
+    assert set(results) == set(module.parts(True))
+    for record in records.values():
+        assert record["provenance"]["commit"] and "+changes" not in record["provenance"]["commit"]
+    errors = [row["error"] for row in results["comparison"] if "error" in row] + [results["their_memory_cap"]["error"]]
+    assert len(errors) >= 5 and max(errors) < 1e-10
+
+
 def test_kernel_benchmark_runs():
     """One cheap part in a process of its own, as the whole benchmark runs them."""
     command = [sys.executable, FOLDER / "ntk.py", "--quick", "--part", "gram"]
