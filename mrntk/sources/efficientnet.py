@@ -24,6 +24,7 @@ from ..cards import Card, Entry
 from ..errors import MrntkError
 from ..packages import package_file
 from .torch_file import read_tensors
+from .untrained import random_tensors
 
 EPSILON = 1e-3  # of batch norm
 STEM, HEAD, CLASSES = 32, 1280, 1000
@@ -234,8 +235,10 @@ class EfficientNet(eqx.Module):
         return self.classifier(jnp.mean(jax.nn.relu6(self.head(h)), axis=(0, 1)))
 
 
-def load_efficientnet(name: str, side: int | None = None) -> EfficientNet:
+def load_efficientnet(name: str, side: int | None = None, untrained: int | None = None) -> EfficientNet:
     """EfficientNet-Lite of that name for images of side x side pixels, by default the side that it was trained on.
+
+    `untrained`, a seed, gives the same network with random weights.
 
     Raises
     ------
@@ -246,8 +249,11 @@ def load_efficientnet(name: str, side: int | None = None) -> EfficientNet:
     side = variant.side if side is None else side
     if side < 32:
         raise MrntkError(f"side={side}: {name} halves images five times, so give at least 32 pixels.")
-    path = package_file(_package(name), f"{_package(name).replace('-', '_')}/models/{variant.file}", what=name)
     named = name if side == variant.side else f"{name}-{side}px"
+    if untrained is not None:
+        tensors = random_tensors(layout(variant), untrained)
+        return EfficientNet(tensors, variant, side=side, name=f"{named}-untrained-{untrained}")
+    path = package_file(_package(name), f"{_package(name).replace('-', '_')}/models/{variant.file}", what=name)
     return EfficientNet(read_tensors(path, layout(variant)), variant, side=side, name=named)
 
 
@@ -268,7 +274,7 @@ def _entry(name: str, variant: Variant) -> Entry:
         citation="Tan and Le 2019, EfficientNet, ICML, arXiv:1905.11946; the Lite variants: Google (TensorFlow) 2020",
         package=_package(name),
     )
-    return Entry(card, partial(load_efficientnet, name), ("side",))
+    return Entry(card, partial(load_efficientnet, name), ("side", "untrained"))
 
 
 ENTRIES = {name: _entry(name, variant) for name, variant in VARIANTS.items()}
