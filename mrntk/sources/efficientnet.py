@@ -252,7 +252,7 @@ def load_efficientnet(name: str, side: int | None = None, untrained: int | None 
     named = name if side == variant.side else f"{name}-{side}px"
     if untrained is not None:
         tensors = random_tensors(layout(variant), untrained)
-        return EfficientNet(tensors, variant, side=side, name=f"{named}-untrained-{untrained}")
+        return EfficientNet(tensors, variant, side=side, name=f"{named}-untrained")
     path = package_file(_package(name), f"{_package(name).replace('-', '_')}/models/{variant.file}", what=name)
     return EfficientNet(read_tensors(path, layout(variant)), variant, side=side, name=named)
 
