@@ -1,6 +1,7 @@
 """Shared by all tests: small models and inputs in float64, and the rule that everything runs at smoke scale."""
 
 import os
+import socket
 from pathlib import Path
 
 import jax
@@ -10,6 +11,19 @@ import pytest
 from mrntk import CNN, DNN
 
 os.environ["MRNTK_SCALE"] = "smoke"
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Everything that is tested works without a network: only this machine's own addresses can be reached."""
+    connect = socket.socket.connect
+
+    def guarded(self, address):
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise OSError(f"a test tried to reach {address[0]}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
 @pytest.fixture

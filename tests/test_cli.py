@@ -87,7 +87,9 @@ def test_doctor_when_all_is_well(capsys):
 
 
 def test_doctor_when_data_are_missing(capsys, monkeypatch):
-    monkeypatch.setitem(tasks.TASKS, "mnist5k", Entry(replace(tasks.images.MNIST5K, package="not-there"), tasks.images.mnist5k))
+    monkeypatch.setitem(
+        tasks.TASKS, "mnist5k", Entry(replace(tasks.images.MNIST5K, package="not-there"), tasks.images.mnist5k)
+    )
     assert cli.main(["doctor"]) == 1
     out = capsys.readouterr().out
     assert "MISSING" in out and "pip install --no-deps not-there" in out and "1 missing" in out

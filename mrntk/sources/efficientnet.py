@@ -227,18 +227,45 @@ class EfficientNet(eqx.Module):
         self.classifier = Linear(_float32(tensors["_fc.weight"].T), _float32(tensors["_fc.bias"]))
         self.input_shape, self.num_outputs, self.name = (3, side, side), CLASSES, name
 
-    def __call__(self, s: Float[Array, "3 height width"]) -> Float[Array, " cS"]:
+    def features(self, s: Float[Array, "3 height width"]) -> Float[Array, "rows columns channels"]:
+        """The last feature map, 1/32 of the image's side, which global pooling and the classifier follow."""
         h = jnp.moveaxis((s * 255 - 127) / 128, 0, -1)
         h = jax.nn.relu6(self.stem(h))
         for block in self.blocks:
             h = block(h)
-        return self.classifier(jnp.mean(jax.nn.relu6(self.head(h)), axis=(0, 1)))
+        return jax.nn.relu6(self.head(h))
+
+    def __call__(self, s: Float[Array, "3 height width"]) -> Float[Array, " cS"]:
+        return self.classifier(jnp.mean(self.features(s), axis=(0, 1)))
 
 
-def load_efficientnet(name: str, side: int | None = None, untrained: int | None = None) -> EfficientNet:
+class FeatureMap(eqx.Module):
+    """The network's last feature map as a source of its own, flattened; `map_shape` = (channels, rows, columns)."""
+
+    network: EfficientNet
+    map_shape: tuple[int, int, int] = eqx.field(static=True)
+    input_shape: tuple[int, ...] = eqx.field(static=True)
+    num_outputs: int = eqx.field(static=True)
+    name: str = eqx.field(static=True)
+
+    def __init__(self, network: EfficientNet):
+        s = jax.ShapeDtypeStruct(network.input_shape, jnp.float32)
+        rows, columns, channels = eqx.filter_eval_shape(network.features, s).shape
+        self.network, self.map_shape = network, (channels, rows, columns)
+        self.input_shape, self.num_outputs = network.input_shape, channels * rows * columns
+        self.name = f"{network.name}-features"
+
+    def __call__(self, s: Float[Array, "3 height width"]) -> Float[Array, " cS"]:
+        return jnp.moveaxis(self.network.features(s), -1, 0).ravel()
+
+
+def load_efficientnet(
+    name: str, side: int | None = None, untrained: int | None = None, features: bool = False
+) -> EfficientNet | FeatureMap:
     """EfficientNet-Lite of that name for images of side x side pixels, by default the side that it was trained on.
 
-    `untrained`, a seed, gives the same network with random weights.
+    `untrained`, a seed, gives the same network with random weights; `features=True` the source that ends at the last feature map,
+    for a head such as `mrntk.sources.features.FeatureCNN`.
 
     Raises
     ------
@@ -251,10 +278,13 @@ def load_efficientnet(name: str, side: int | None = None, untrained: int | None 
         raise MrntkError(f"side={side}: {name} halves images five times, so give at least 32 pixels.")
     named = name if side == variant.side else f"{name}-{side}px"
     if untrained is not None:
-        tensors = random_tensors(layout(variant), untrained)
-        return EfficientNet(tensors, variant, side=side, name=f"{named}-untrained")
+        network = EfficientNet(
+            random_tensors(layout(variant), untrained), variant, side=side, name=f"{named}-untrained"
+        )
+        return FeatureMap(network) if features else network
     path = package_file(_package(name), f"{_package(name).replace('-', '_')}/models/{variant.file}", what=name)
-    return EfficientNet(read_tensors(path, layout(variant)), variant, side=side, name=named)
+    network = EfficientNet(read_tensors(path, layout(variant)), variant, side=side, name=named)
+    return FeatureMap(network) if features else network
 
 
 def _package(name: str) -> str:
@@ -274,7 +304,7 @@ def _entry(name: str, variant: Variant) -> Entry:
         citation="Tan and Le 2019, EfficientNet, ICML, arXiv:1905.11946; the Lite variants: Google (TensorFlow) 2020",
         package=_package(name),
     )
-    return Entry(card, partial(load_efficientnet, name), ("side", "untrained"))
+    return Entry(card, partial(load_efficientnet, name), ("side", "untrained", "features"))
 
 
 ENTRIES = {name: _entry(name, variant) for name, variant in VARIANTS.items()}

@@ -1,7 +1,9 @@
 """A trainable head on the frozen features of a source, and the convolutional head of the paper's CLIP experiments.
 
 The arXiv version of the paper takes CLIP "as a fixed feature extractor" and trains a CNN of 1 to 6 layers on it. How its CNN
-is wired to the features is not known to us; `FeatureCNN` states the reading made here.
+is wired to the features is not known to us; `FeatureCNN` states the reading made here. Where CLIP's weights cannot be had, the
+same is done on the last feature map of EfficientNet-Lite: `load_source("efficientnet-lite0", features=True)`, whose `map_shape`
+the head takes. Those features were trained on ImageNet's labels, not on images with their captions.
 """
 
 import math

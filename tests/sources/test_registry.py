@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mrntk import MrntkError, load_source
+from mrntk.sources.features import FeatureCNN, on_features
 from mrntk.sources.registry import SOURCES
 
 OFFLINE = [name for name, entry in SOURCES.items() if entry.card.offline and entry.card.shape]
@@ -35,6 +36,18 @@ def test_the_same_network_untrained(name):
     trained, one, again, other = (eqx.filter_jit(source)(s) for source in (trained, one, again, other))
     np.testing.assert_array_equal(one, again)
     assert not np.allclose(one, trained) and not np.allclose(one, other) and 1e-3 < np.std(one) < 1e3
+
+
+def test_a_head_on_the_feature_map_of_a_pretrained_network():
+    """The classifier is a mean over the map and a linear layer; any other head takes its place."""
+    features = load_source("efficientnet-lite0", side=64, features=True)
+    assert features.map_shape == (1280, 2, 2) and features.num_outputs == 1280 * 4
+    network = load_source("efficientnet-lite0", side=64)
+    s = jnp.asarray(np.random.default_rng(0).uniform(size=(3, 64, 64)), jnp.float32)
+    found = eqx.filter_jit(features)(s).reshape(features.map_shape).mean((1, 2))
+    np.testing.assert_allclose(network.classifier(found), eqx.filter_jit(network)(s), rtol=1e-3, atol=1e-4)
+    head = FeatureCNN(features.num_outputs, 5, depth=2, width=3, key=jax.random.key(0), map_shape=features.map_shape)
+    assert eqx.filter_jit(on_features(features, head))(s).shape == (5,)
 
 
 def test_networks_trained_here(tmp_path, monkeypatch):
