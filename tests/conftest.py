@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tempfile
 from pathlib import Path
 
 import jax
@@ -11,6 +12,8 @@ import pytest
 from mrntk import CNN, DNN
 
 os.environ["MRNTK_SCALE"] = "smoke"
+CACHE = tempfile.TemporaryDirectory(prefix="mrntk-test-cache-")  # never the reader's own
+os.environ["MRNTK_CACHE"] = CACHE.name
 
 
 @pytest.fixture(autouse=True)
