@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrntk import MrntkError, download
+from mrntk import MrntkError, transfer
 from mrntk.download import download as fetch
 
 CONTENT = np.random.default_rng(0).bytes(1_500_000)
@@ -105,8 +105,8 @@ def serving(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MRNTK_CACHE", str(folder))
         patch.setenv("NO_PROXY", "127.0.0.1")
-        patch.setattr(download, "PAUSE", 0)
-        patch.setattr(download, "SPARE", 0)
+        patch.setattr(transfer, "PAUSE", 0)
+        patch.setattr(transfer, "SPARE", 0)
         yield server
     server.go_on.set()
     server.shutdown()
@@ -241,8 +241,8 @@ def test_errors_of_the_server(server, tmp_path):
 
 def test_pauses_grow(server, monkeypatch):
     pauses = []
-    monkeypatch.setattr(download, "PAUSE", 1)
-    monkeypatch.setattr(download.time, "sleep", pauses.append)
+    monkeypatch.setattr(transfer, "PAUSE", 1)
+    monkeypatch.setattr(transfer.time, "sleep", pauses.append)
     server.failures = [500] * 9
     with pytest.raises(MrntkError):
         fetch(server.url(), name="a", sha256=SHA256)
@@ -257,9 +257,9 @@ def test_redirects(server):
 
 
 def test_never_from_https_to_http():
-    request = download.urllib.request.Request("https://example.org/a")
-    with pytest.raises(download._Failed, match="redirects to http://example.org/b"):
-        download._Redirects().redirect_request(request, None, 302, "Found", {}, "http://example.org/b")
+    request = transfer.urllib.request.Request("https://example.org/a")
+    with pytest.raises(transfer.Failed, match="redirects to http://example.org/b"):
+        transfer._Redirects().redirect_request(request, None, 302, "Found", {}, "http://example.org/b")
 
 
 def test_nobody_there(server, tmp_path):
@@ -270,7 +270,7 @@ def test_nobody_there(server, tmp_path):
 
 def test_full_disk(server, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda folder: usage(10**9, 10**9, 10**6))
+    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda folder: usage(10**9, 10**9, 10**6))
     with pytest.raises(MrntkError, match="needs 0 MB|needs 1 MB more of free disk space"):
         fetch(server.url(), name="a", sha256=SHA256)
     assert files(tmp_path) == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mrntk import MrntkError
-from mrntk.tasks import own
+from mrntk.tasks import own, own_arrays, own_task
 from mrntk.tasks.own import from_csv, from_folder, from_npz, load_own
 
 RANDOM = np.random.default_rng(11)
@@ -110,14 +110,14 @@ def test_an_image_that_would_fill_the_memory(tmp_path, monkeypatch):
 
 def test_limits(tmp_path, monkeypatch):
     folder = write_images(tmp_path, {"a": 3, "b": 3})
-    monkeypatch.setattr(own, "MOST_IMAGES", 5)
+    monkeypatch.setattr(own_task, "MOST_IMAGES", 5)
     with pytest.raises(MrntkError, match="holds 6 images, more than the limits of 5 images"):
         from_folder(folder)
-    monkeypatch.setattr(own, "MOST_IMAGES", 6)
-    monkeypatch.setattr(own, "MOST_BYTES", 6 * 6 * 4 * 3 * 4 - 1)
+    monkeypatch.setattr(own_task, "MOST_IMAGES", 6)
+    monkeypatch.setattr(own_task, "MOST_BYTES", 6 * 6 * 4 * 3 * 4 - 1)
     with pytest.raises(MrntkError, match="holds 0.0 GB of values, more than the limits"):
         from_folder(folder)
-    monkeypatch.setattr(own, "MOST_BYTES", 6 * 6 * 4 * 3 * 4)
+    monkeypatch.setattr(own_task, "MOST_BYTES", 6 * 6 * 4 * 3 * 4)
     assert len(from_folder(folder).x_train) == 4
 
 
@@ -230,8 +230,8 @@ def test_npz_damaged(tmp_path):
 
 def test_npz_bomb(tmp_path, monkeypatch):
     """The size that the archive states is checked before anything is unpacked."""
-    monkeypatch.setattr(own, "MOST_BYTES", 10**6)
-    monkeypatch.setattr(own.np, "load", None)
+    monkeypatch.setattr(own_task, "MOST_BYTES", 10**6)
+    monkeypatch.setattr(own_arrays.np, "load", None)
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.npy", bytes(2 * 10**6))
     with pytest.raises(MrntkError, match="more than the limits"):
@@ -307,7 +307,7 @@ def test_csv_mistakes(tmp_path, content, message):
 
 
 def test_csv_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(own, "MOST_BYTES", 100)
+    monkeypatch.setattr(own_task, "MOST_BYTES", 100)
     (tmp_path / "a.csv").write_text("1,2,3\n2,3,4\n" * 10)
     with pytest.raises(MrntkError, match="more than the limits"):
         from_csv(tmp_path / "a.csv")
