@@ -135,6 +135,13 @@ def _result(model, losses) -> Trained:
     return Trained(model, losses[0, :epochs], losses[1, :epochs])
 
 
+def _bar(words: str) -> Callable:
+    """A progress bar over epochs on the terminal; silent where there is none."""
+    from tqdm import tqdm
+
+    return lambda epochs: tqdm(epochs, desc=words, unit="epoch", disable=None, leave=False)
+
+
 def load_family(
     family: str,
     *,
@@ -147,12 +154,14 @@ def load_family(
 ):
     """A network of `family`: trained on `task`, or at its random start with `input_shape` and `num_outputs` instead.
 
-    `options` are the sizes (depth, width; levels, groups, width) and, with a task, the fields of `Recipe`.
+    `options` are the sizes (depth, width; levels, groups, width) and, with a task, the fields of `Recipe`. `progress` wraps the
+    iterable of epochs; by default a bar on the terminal.
     """
     fields = {name: options.pop(name) for name in list(options) if name in Recipe.__dataclass_fields__}
     if task is not None:
         task = load_task(task) if isinstance(task, str) else task
-        return train(family, task, seed=seed, recipe=Recipe(**fields), progress=progress, **options).source
+        bar = progress or _bar(f"training {family} on {task.name}")
+        return train(family, task, seed=seed, recipe=Recipe(**fields), progress=bar, **options).source
     if input_shape is None or num_outputs is None or fields:
         raise MrntkError(
             f"task is missing: name what {family} is trained on, or give input_shape and num_outputs alone."

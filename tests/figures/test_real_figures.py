@@ -8,6 +8,16 @@ from mrntk import figures
 IDS = sorted(figures.discover())
 
 
+def reprogramming_beats_the_untrained_network(data):
+    """At smoke scale: pretrained sources learn more than the same networks with random weights, seeds taken together."""
+    mean = data.groupby(["source", "way"])["accuracy"].mean().unstack()
+    for source in ("efficientnet-lite0", "crepe-tiny"):
+        assert mean.loc[source, "reprogrammed"] > mean.loc[source, "untrained"]
+
+
+CHECKS = {"reprogramming_works": reprogramming_beats_the_untrained_network}  # of the data at smoke scale
+
+
 @pytest.mark.parametrize("name", IDS)
 def test_smoke_scale_from_nothing(name, tmp_path):
     paths = figures.run([name], scale="smoke", out=tmp_path, fresh=True, say=lambda text: None)
@@ -15,6 +25,7 @@ def test_smoke_scale_from_nothing(name, tmp_path):
     again = figures.run([name], scale="smoke", out=tmp_path / "again", fresh=True, say=lambda text: None)
     csv = f"data/smoke/{name}.csv"
     assert (tmp_path / csv).read_bytes() == (tmp_path / "again" / csv).read_bytes()
+    CHECKS.get(name, lambda data: None)(pd.read_csv(tmp_path / csv))
     assert len(again) == len(paths)
 
 
