@@ -33,13 +33,17 @@ _MODULES = {
     "figures",
     "function_space",
     "inputs",
+    "lazy",
     "ntk",
     "outputs",
+    "recipes",
     "reprogram",
+    "sharper",
     "sources",
     "spectrum",
     "style",
     "tasks",
+    "theory",
     "training",
 }
 __all__ = sorted(_HOME | dict.fromkeys(_MODULES))

@@ -1,6 +1,7 @@
 """Cards: what a reader should know of a source or a task before loading it."""
 
 import difflib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -52,6 +53,27 @@ def find(kind: str, name: str, entries: Mapping[str, Entry]) -> Entry:
         If there is none; the message names the nearest.
     """
     if name not in entries:
-        near = difflib.get_close_matches(name, entries, n=2) or sorted(entries)
-        raise MrntkError(f"{kind} {name!r} is unknown: did you mean {' or '.join(near)}?")
+        near = difflib.get_close_matches(name.lower(), entries, n=2)
+        near += [other for other in entries if name and other.startswith(name.lower()) and other not in near]
+        meant = f"did you mean {' or '.join(sorted(near))}?" if near else "`mrntk list` names them all."
+        raise MrntkError(f"{kind} {name!r} is unknown: {meant}")
     return entries[name]
+
+
+def options_of(load: Callable) -> tuple[str, ...]:
+    """Names of the options of a loading function: all its parameters but the first."""
+    return tuple(inspect.signature(load).parameters)[1:]
+
+
+def check_options(what: str, options: dict, known: tuple[str, ...]) -> dict:
+    """The options, if `what` takes all of them.
+
+    Raises
+    ------
+    MrntkError
+        Naming the first that it does not take.
+    """
+    for name, value in options.items():
+        if name not in known:
+            raise MrntkError(f"{name}={value!r}: {what} takes {', '.join(known) or 'no options'}.")
+    return options

@@ -9,6 +9,11 @@ from .errors import MrntkError
 from .style import OKABE_ITO
 from .tasks import Task
 
+OWN = {
+    "source": "an .onnx file; a folder with a CLIP checkpoint, or clip: and its name on the hub; any JAX function of one input",
+    "task": "a folder of images; an .npz file; a .csv, .tsv or .txt file of time series",
+}
+
 
 def catalogue() -> dict[str, dict[str, Entry]]:
     """{"source": entries by name, "task": entries by name}."""
@@ -35,6 +40,7 @@ def listing() -> str:
         for name, entry in entries.items():
             card = entry.card
             lines.append(f"  {name:<20}{_shape(card):<13}{_reach(card):<19}{card.title}")
+    lines += [f"{kind}s of yours: {words}" for kind, words in OWN.items()]
     return "\n".join(lines)
 
 
@@ -67,6 +73,9 @@ def _described(kind: str, entry: Entry) -> str:
         "needs": "nothing more" if card.offline else _reach(card),
         "load": f"load_{kind}({', '.join([repr(card.name), *(f'{option}=' for option in entry.options)])})",
     }
+    if entry.options:
+        load = getattr(entry.load, "func", entry.load)
+        rows["options"] = f"help({load.__module__}.{load.__qualname__}) explains them"
     return "\n".join(
         textwrap.fill(words, 110, initial_indent=f"{title:<9}", subsequent_indent=" " * 9)
         for title, words in rows.items()

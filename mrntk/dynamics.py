@@ -36,17 +36,17 @@ from .errors import MrntkError
 from .spectrum import Spectrum, as_matrix, spectrum
 
 Times = Float[Array, " T"] | Int[Array, " T"] | Sequence[int] | Sequence[float]
-LOSSES = ("mse", "cross_entropy")
+LOSSES = ("mse", "ce")
 
 
 def stability_limit(spectrum: Spectrum, num_examples: int, loss: str = "mse") -> float:
     """The step size above which gradient descent on the linearised model diverges: 2 N / lambda_max.
 
-    For `loss="cross_entropy"` it is 4 N / lambda_max: the Hessian of -y . log softmax f with respect to f,
+    For `loss="ce"` it is 4 N / lambda_max: the Hessian of -y . log softmax f with respect to f,
     diag(p) - p p^T, has no eigenvalue above 1/2. Below it the loss falls at every step. Above it training need not diverge,
     because the curvature is smaller wherever the model is sure of its answer. Infinite if lambda_max = 0.
     """
-    curvature = {"mse": 1, "cross_entropy": 0.5}[checked_loss(loss)]
+    curvature = {"mse": 1, "ce": 0.5}[checked_loss(loss)]
     return 2 * num_examples / (curvature * spectrum.max) if spectrum.max > 0 else math.inf
 
 
@@ -99,7 +99,7 @@ def checked_matrix(kernel: Array, rows: Array, columns: Array, argument: str) ->
 def check_targets(y: Array, outputs: Array, loss: str = "mse"):
     if np.shape(y) != np.shape(outputs):
         raise MrntkError(f"y has shape {np.shape(y)}: give one target for every output, {np.shape(outputs)}.")
-    if loss == "cross_entropy" and not (np.min(y) >= 0 and np.allclose(np.sum(y, axis=1), 1, atol=1e-6)):
+    if loss == "ce" and not (np.min(y) >= 0 and np.allclose(np.sum(y, axis=1), 1, atol=1e-6)):
         raise MrntkError("y has rows that are no probabilities: give one-hot labels or rows from 0 that sum to 1.")
 
 

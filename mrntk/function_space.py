@@ -57,7 +57,7 @@ def _flow(velocity, start, times, solver):
 def _integrate(rows, start, y, rate, times, loss, solver):
     def velocity(t, f, args):
         outputs = f[: len(y)]
-        error = (jax.nn.softmax(outputs) if loss == "cross_entropy" else outputs) - y
+        error = (jax.nn.softmax(outputs) if loss == "ce" else outputs) - y
         return -rate * (rows @ error.ravel()).reshape(f.shape)
 
     return _descend(velocity, start, times) if solver is None else _flow(velocity, start, times, solver)
@@ -70,7 +70,7 @@ def integrate_outputs(
     step: float,
     times: Times,
     *,
-    loss: str = "cross_entropy",
+    loss: str = "ce",
     test_kernel: Float[Array, "..."] | None = None,
     test_outputs: Float[Array, "M c"] | None = None,
     flow: bool = False,

@@ -193,8 +193,8 @@ class VisualPrompt(InputMap):
     source_shape: tuple[int, ...] = eqx.field(static=True)
     inner: tuple[int, ...] = eqx.field(static=True)
 
-    def __init__(self, source_shape: tuple[int, ...], inner: tuple[int, ...], *, mask: np.ndarray | None = None):
-        spatial = tuple(source_shape[1:])
+    def __init__(self, source_shape: tuple[int, ...], inner: tuple[int, ...] | int, *, mask: np.ndarray | None = None):
+        spatial, inner = tuple(source_shape[1:]), (inner,) if isinstance(inner, int) else tuple(inner)
         if (
             not spatial
             or len(inner) != len(spatial)
@@ -213,10 +213,11 @@ class VisualPrompt(InputMap):
     def __call__(self, x: Float[Array, "*dT"]) -> Float[Array, "*dS"]:
         channels = self.source_shape[0]
         if x.ndim != len(self.source_shape) or x.shape[0] != channels:
-            raise MrntkError(
-                f"x has shape {x.shape}, but the source takes {self.source_shape}: give it {channels} channels first, for "
-                "example by task.as_rgb()."
+            grey = x.ndim == 3 and (x.shape[0], channels) == (1, 3)
+            advice = (
+                "make grey images RGB by task.as_rgb()" if grey else "give it as many axes and channels, channels first"
             )
+            raise MrntkError(f"x has shape {x.shape}, but the source takes {self.source_shape}: {advice}.")
         small = jax.image.resize(x, (channels, *self.inner), "linear", antialias=True)
         canvas = jnp.zeros(self.source_shape, small.dtype).at[window(self.source_shape, self.inner)].set(small)
         return canvas.ravel().at[self.index].add(jax.nn.sigmoid(self.delta)).reshape(self.source_shape)

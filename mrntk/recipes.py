@@ -59,6 +59,8 @@ class IterativeMapping(eqx.Module):
             raise MrntkError(
                 "model.output_map is no LinearOutput: start with one, for example random_mapping(key, c_S, c_T)."
             )
+        if self.every < 1:
+            raise MrntkError(f"every={self.every}: give at least 1.")
         if epoch % self.every:
             return None
         scores = predict(Reprogram(model.input_map, model.source), self.x, batch=256)

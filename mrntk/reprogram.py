@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from .arrays import Array
+from .errors import MrntkError
 from .inputs import InputMap
 from .outputs import IdentityOutput
 
@@ -50,6 +51,8 @@ def _outputs(model: Callable, x):
 
 def predict(model: Callable, x: Float[Array, "N *shape"], *, batch: int | None = None) -> Float[Array, "N c"]:
     """The model's outputs on many inputs, `batch` at a time; None takes all at once."""
+    if batch is not None and batch < 1:
+        raise MrntkError(f"batch={batch}: give at least 1, or None for all at once.")
     if batch is None or len(x) <= batch:
         return _outputs(model, x)
     return jnp.concatenate([_outputs(model, x[i : i + batch]) for i in range(0, len(x), batch)])

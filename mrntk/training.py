@@ -87,7 +87,8 @@ def _pair(names: tuple[str, str], model, x, y, loss: str):
     except (TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise MrntkError(
-            f"{names[0]} has examples of shape {x.shape[1:]}: reshape them for the model ({reason})."
+            f"{names[0]} has examples of shape {x.shape[1:]}, on which the model fails ({reason}): reshape them, or make the "
+            "model's parts fit each other."
         ) from error
     if outputs != y.shape[1:]:
         raise MrntkError(f"{names[1]} has rows of {y.shape[1]} values, but the model gives {outputs}: make them equal.")
@@ -110,6 +111,8 @@ def _checked(model, x, y, validation, loss, batch, epochs, patience, checkpoint_
     data = _pair(("x", "y"), model, x, y, loss)
     if batch is not None and not 1 <= batch <= len(data[0]):
         raise MrntkError(f"batch={batch}: give 1 to {len(data[0])}, the number of examples, or None for all of them.")
+    if validation is not None and not (isinstance(validation, tuple) and len(validation) == 2):
+        raise MrntkError("validation: give a pair (x, y) of held-out inputs and targets.")
     names = ("validation[0]", "validation[1]")
     return data, None if validation is None else _pair(names, model, *validation, loss)
 
@@ -283,6 +286,10 @@ def gradient_descent(
     MrntkError
         For data that are not finite or do not fit the model.
     """
+    if not step > 0 or steps < 0:
+        raise MrntkError(
+            f"step={step}, steps={steps}: the step size must be positive, the number of steps not negative."
+        )
     x, y = _pair(("x", "y"), model, x, y, "mse")
     plan = Plan(mse_loss, _DESCENT, None, None)
     run = start(model, plan)

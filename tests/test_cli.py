@@ -64,10 +64,15 @@ def test_list(capsys):
 def test_sources_and_tasks_are_listed(capsys, tmp_path):
     assert cli.main(["list"]) == 0
     assert "efficientnet-lite0" in capsys.readouterr().out
-    picture = tmp_path / "new" / "digits.png"
+    picture = tmp_path / "digits.png"
     assert cli.main(["list", "digits", "--picture", str(picture)]) == 0
     assert "1,297 + 500 images" in capsys.readouterr().out and picture.stat().st_size > 5000
-    assert cli.main(["list", "--picture", str(picture)]) == 2
+    for words in ((), ("dnn",)):
+        assert cli.main(["list", *words, "--picture", str(picture)]) == 2
+        assert "--picture needs the name of a task" in capsys.readouterr().err
+    for path in (tmp_path, tmp_path / "digits", tmp_path / "not" / "there.png"):
+        assert cli.main(["list", "digits", "--picture", str(path)]) == 2
+        assert "give a .png, .pdf or .svg file in a folder that exists" in capsys.readouterr().err
     assert cli.main(["list", "digit"]) == 2
     assert "'digit' is neither a source nor a task" in capsys.readouterr().err
 

@@ -59,7 +59,7 @@ def descend_cross_entropy(model, x, y, step, steps):
 
 @pytest.mark.parametrize("fraction", [0.1, 0.9])
 def test_cross_entropy_is_exact_for_a_linear_model(case, fraction):
-    step = fraction * stability_limit(case["spectrum"], 6, "cross_entropy")
+    step = fraction * stability_limit(case["spectrum"], 6, "ce")
     times = [25, 3, 4, 25]
     train, test = integrated(case, step, times)
     for place, t in enumerate(times):
@@ -70,7 +70,7 @@ def test_cross_entropy_is_exact_for_a_linear_model(case, fraction):
 
 
 def test_cross_entropy_flow_is_the_limit_of_small_steps(case):
-    step = 0.5 * stability_limit(case["spectrum"], 6, "cross_entropy")
+    step = 0.5 * stability_limit(case["spectrum"], 6, "ce")
     flow = integrated(case, step, [0, 0.5, 4], flow=True)
     distances = []
     for parts in (1000, 2000):
@@ -95,12 +95,12 @@ def test_squared_loss_integrates_to_the_closed_form(case):
 
 def test_cross_entropy_stability_limit(case):
     """Below it the loss falls at every step; for undecided targets, where the curvature is largest, it is sharp."""
-    step = 0.99 * stability_limit(case["spectrum"], 6, "cross_entropy")
+    step = 0.99 * stability_limit(case["spectrum"], 6, "ce")
     losses = [cross_entropy(f, LABELS) for f in integrated(case, step, np.arange(60)).train]
     assert (np.diff(losses) < 0).all()
 
     kernel, y, start = np.eye(2), np.full((1, 2), 0.5), np.array([[1e-3, -1e-3]])
-    limit = stability_limit(spectrum(kernel), 1, "cross_entropy")
+    limit = stability_limit(spectrum(kernel), 1, "ce")
     assert limit == 4
     calm, wild = (integrate_outputs(kernel, start, y, f * limit, [80]).train for f in (0.95, 1.05))
     assert np.abs(calm).max() < 1e-4 and np.abs(wild).max() > 0.1

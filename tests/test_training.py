@@ -241,7 +241,7 @@ BAD = {
     "y has shape \\(30,\\): give one row": dict(y=np.zeros(30, int)),
     "y has shape \\(29, 3\\)": dict(y=np.ones((29, 3))),
     "y has rows of 2 values, but the model gives": dict(y=np.ones((30, 2))),
-    "x has examples of shape \\(7,\\): reshape": dict(x=np.ones((30, 7))),
+    "x has examples of shape \\(7,\\), on which the model fails": dict(x=np.ones((30, 7))),
     "y is not a distribution": dict(y=np.ones((30, 3)), loss="ce"),
     "loss='hinge' is unknown: choose one of mse, ce": dict(loss="hinge"),
     "batch=31: give 1 to 30": dict(batch=31),

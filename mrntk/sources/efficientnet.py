@@ -24,7 +24,7 @@ from ..cards import Card, Entry
 from ..errors import MrntkError
 from ..packages import package_file
 from .torch_file import read_tensors
-from .untrained import random_tensors
+from .untrained import random_tensors, seed_of
 
 EPSILON = 1e-3  # of batch norm
 STEM, HEAD, CLASSES = 32, 1280, 1000
@@ -236,6 +236,8 @@ class EfficientNet(eqx.Module):
         return jax.nn.relu6(self.head(h))
 
     def __call__(self, s: Float[Array, "3 height width"]) -> Float[Array, " cS"]:
+        if s.shape != self.input_shape:
+            raise MrntkError(f"s has shape {s.shape}: {self.name} takes one image of shape {self.input_shape}.")
         return self.classifier(jnp.mean(self.features(s), axis=(0, 1)))
 
 
@@ -277,7 +279,7 @@ def load_efficientnet(
     if side < 32:
         raise MrntkError(f"side={side}: {name} halves images five times, so give at least 32 pixels.")
     named = name if side == variant.side else f"{name}-{side}px"
-    if untrained is not None:
+    if seed_of(untrained) is not None:
         network = EfficientNet(
             random_tensors(layout(variant), untrained), variant, side=side, name=f"{named}-untrained"
         )

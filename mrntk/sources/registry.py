@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from ..cards import find
-from ..errors import MrntkError
+from ..cards import check_options, find, options_of
 from . import clip, crepe, efficientnet, function, onnx_file, trained
 
 SOURCES = {**trained.ENTRIES, **efficientnet.ENTRIES, **crepe.ENTRIES, **clip.ENTRIES}
 
 
-def load_source(name: str | Path | Callable, **options):
+def load_source(name: str | Path | Callable, /, **options):
     """A source f_S by name, from a file of the reader's, or from a function.
 
     Parameters
@@ -29,18 +28,12 @@ def load_source(name: str | Path | Callable, **options):
         If there is no such source, or if its weights are missing, damaged or do not fit.
     """
     if not isinstance(name, str | Path):
-        return function.from_function(name, **options)
+        return function.from_function(name, **check_options("a function", options, options_of(function.from_function)))
     path = Path(name)
     if path.suffix == ".onnx":
-        return onnx_file.from_onnx(path, **options)
-    if str(name).startswith("clip:"):
-        return clip.from_clip(str(name).removeprefix("clip:"), **options)
-    if path.is_dir() and str(name) not in SOURCES:
-        return clip.from_clip(path, **options)
+        return onnx_file.from_onnx(path, **check_options("an .onnx file", options, options_of(onnx_file.from_onnx)))
+    if str(name).startswith("clip:") or (str(name) not in SOURCES and (path.is_dir() or len(path.parts) > 1)):
+        checked = check_options("a CLIP checkpoint", options, options_of(clip.from_clip))
+        return clip.from_clip(str(name).removeprefix("clip:"), **checked)
     entry = find("source", str(name), SOURCES)
-    unknown = sorted(set(options) - set(entry.options))
-    if unknown:
-        raise MrntkError(
-            f"{unknown[0]}={options[unknown[0]]!r}: source {name} takes {', '.join(entry.options) or 'no options'}."
-        )
-    return entry.load(**options)
+    return entry.load(**check_options(f"source {name}", options, entry.options))

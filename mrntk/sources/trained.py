@@ -20,6 +20,12 @@ from ..training import fit
 from .networks import CNN, DNN, VGG, ResNet
 
 FAMILIES = {"dnn": DNN, "cnn": CNN, "vgg": VGG, "resnet": ResNet}
+_TITLES = {
+    "dnn": ("fully connected ReLU network", ("depth",)),
+    "cnn": ("3x3 convolutions with ReLU, global average pooling", ("depth",)),
+    "vgg": ("groups of 3x3 convolutions, no batch norm", ("levels", "groups")),
+    "resnet": ("groups of residual blocks, no batch norm", ("levels", "groups")),
+}
 NUMBERS = 1  # raise it when a change of the code changes the numbers of a training
 
 
@@ -40,6 +46,17 @@ class Recipe:
     patience: int = 3
     per_class: int | None = None
 
+    def __post_init__(self):
+        for name, least in (("epochs", 1), ("batch", 1), ("patience", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise MrntkError(f"{name}={value!r}: give a whole number of at least {least}.")
+        if not self.learning_rate > 0 or not self.weight_decay >= 0:
+            raise MrntkError(
+                f"learning_rate={self.learning_rate}, weight_decay={self.weight_decay}: the one must be positive, the other not "
+                "negative."
+            )
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -57,11 +74,27 @@ def _hash(*arrays) -> str:
     return digest.hexdigest()
 
 
+def _network(family: str, input_shape, num_outputs: int, key, sizes: dict[str, int]):
+    """A random network, or the error that says which sizes it takes."""
+    if family not in FAMILIES:
+        raise MrntkError(f"family={family!r} is unknown: choose one of {', '.join(FAMILIES)}.")
+    wanted, given = (*_TITLES[family][1], "width"), dict(sizes)
+    if family in ("vgg", "resnet"):
+        given.setdefault("width", 32)
+    for name in [*wanted, *given]:
+        if name not in given or name not in wanted or not isinstance(given[name], int):
+            value = f"{name}={given[name]!r}" if name in given else f"{name} is missing"
+            raise MrntkError(f"{value}: {family} takes the whole numbers {', '.join(wanted)}.")
+    if num_outputs < 1:
+        raise MrntkError(f"num_outputs={num_outputs}: it must be at least 1.")
+    return FAMILIES[family](tuple(input_shape), num_outputs, key=key, **given)
+
+
 def _split(task: Task, per_class: int | None, key):
     """((x, y), (x, y) held out): a tenth of every class, at least one example, drawn with the key."""
     most = int(np.bincount(task.y_train, minlength=task.num_classes).min())
     if most < 2 or (per_class is not None and not 2 <= per_class <= most):
-        raise MrntkError(f"per_class={per_class}: task {task.name} has {most} training examples a class, 2 are needed.")
+        raise MrntkError(f"per_class={per_class}: give 2 to {most}, the training examples a class of task {task.name}.")
     order = np.asarray(jax.random.permutation(key, len(task.y_train)))
     members = [order[task.y_train[order] == label][:per_class] for label in range(task.num_classes)]
     held_out = np.concatenate([rows[: max(1, len(rows) // 10)] for rows in members])
@@ -94,13 +127,8 @@ def train(
     MrntkError
         For an unknown family, sizes that do not fit, or a cache folder that cannot be written.
     """
-    if family not in FAMILIES:
-        raise MrntkError(f"family={family!r} is unknown: choose one of {', '.join(FAMILIES)}.")
     key_model, key_split, key_fit = jax.random.split(jax.random.key(seed), 3)
-    try:
-        model = FAMILIES[family](task.input_shape, task.num_classes, key=key_model, **sizes)
-    except TypeError as error:
-        raise MrntkError(f"sizes={sizes} do not fit family={family!r}: {error}.") from None
+    model = _network(family, task.input_shape, task.num_classes, key_model, sizes)
     identity = {
         "family": family, "sizes": json.dumps(sizes, sort_keys=True), "recipe": json.dumps(asdict(recipe)), "seed": str(seed),
         "data": _hash(task.x_train, task.y_train), "jax": jax.__version__, "numbers": str(NUMBERS),
@@ -158,27 +186,20 @@ def load_family(
     iterable of epochs; by default a bar on the terminal.
     """
     fields = {name: options.pop(name) for name in list(options) if name in Recipe.__dataclass_fields__}
+    if task is not None and (input_shape is not None or num_outputs is not None):
+        raise MrntkError("input_shape, num_outputs: leave them out with task=, which has its own.")
     if task is not None:
-        task = load_task(task) if isinstance(task, str) else task
+        task = task if isinstance(task, Task) else load_task(task)
         bar = progress or _bar(f"training {family} on {task.name}")
         return train(family, task, seed=seed, recipe=Recipe(**fields), progress=bar, **options).source
     if input_shape is None or num_outputs is None or fields:
         raise MrntkError(
             f"task is missing: name what {family} is trained on, or give input_shape and num_outputs alone."
         )
-    try:
-        return FAMILIES[family](tuple(input_shape), num_outputs, key=jax.random.key(seed), **options)
-    except TypeError as error:
-        raise MrntkError(f"sizes={options} do not fit family={family!r}: {error}.") from None
+    return _network(family, input_shape, num_outputs, jax.random.key(seed), options)
 
 
 _COMMON = ("task", "input_shape", "num_outputs", "seed", "width", *Recipe.__dataclass_fields__)
-_TITLES = {
-    "dnn": ("fully connected ReLU network", ("depth",)),
-    "cnn": ("3x3 convolutions with ReLU, global average pooling", ("depth",)),
-    "vgg": ("groups of 3x3 convolutions, no batch norm", ("levels", "groups")),
-    "resnet": ("groups of residual blocks, no batch norm", ("levels", "groups")),
-}
 ENTRIES = {
     name: Entry(
         Card(

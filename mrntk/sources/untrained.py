@@ -5,6 +5,23 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..errors import MrntkError
+
+
+def seed_of(untrained: int | bool | None) -> int | None:
+    """The seed, or None for the trained network.
+
+    Raises
+    ------
+    MrntkError
+        For True, which names no seed.
+    """
+    if untrained is True:
+        raise MrntkError(
+            "untrained=True: give a seed, for example untrained=0, or leave it out for the trained network."
+        )
+    return None if untrained is False else untrained
+
 
 def random_tensors(layout: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
     """Tensors of the names and shapes in `layout`, as before any training.

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..cards import find
+from ..cards import check_options, find
 from ..errors import MrntkError
 from . import fashion, images, own, photos, remote, series, toy
 from .task import Task
@@ -19,7 +19,7 @@ TASKS = {  # every task by name, with its card
 }
 
 
-def load_task(name: str | Path, **options) -> Task:
+def load_task(name: str | Path, /, **options) -> Task:
     """Load a task by name, or from the reader's own files.
 
     Parameters
@@ -33,13 +33,12 @@ def load_task(name: str | Path, **options) -> Task:
     MrntkError
         If there is no such task, or if its data are missing, damaged or cannot be downloaded.
     """
+    if not isinstance(name, str | Path) or not str(name):
+        raise MrntkError(
+            f"name={name!r}: give the name of a task or the path of your data; `mrntk list` has the names."
+        )
     path = Path(name)
-    if str(name) not in TASKS and (path.exists() or path.suffix in (".npz", ".csv") or len(path.parts) > 1):
+    if str(name) not in TASKS and (path.exists() or path.suffix in own.SUFFIXES or len(path.parts) > 1):
         return own.load_own(path, **options)
     entry = find("task", str(name), TASKS)
-    unknown = sorted(set(options) - set(entry.options))
-    if unknown:
-        raise MrntkError(
-            f"{unknown[0]}={options[unknown[0]]!r}: task {name} takes {', '.join(entry.options) or 'no options'}."
-        )
-    return entry.load(**options)
+    return entry.load(**check_options(f"task {name}", options, entry.options))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..cards import check_options, options_of
 from ..errors import MrntkError
 from .own_arrays import from_csv, from_npz
 from .own_images import from_folder, read_image
@@ -9,6 +10,8 @@ from .own_task import existing, split
 from .task import Task
 
 __all__ = ["from_csv", "from_folder", "from_npz", "load_own", "read_image", "split"]
+
+SUFFIXES = (".npz", ".csv", ".tsv", ".txt")  # of files; folders hold images
 
 
 def load_own(path: str | Path, **options) -> Task:
@@ -18,12 +21,11 @@ def load_own(path: str | Path, **options) -> Task:
     """
     path = existing(path)
     if path.is_dir():
-        load, known = from_folder, ("side", "test_share", "seed")
-    elif path.suffix.lower() in (".npz", ".csv", ".tsv", ".txt"):
-        load, known = (from_npz if path.suffix.lower() == ".npz" else from_csv), ("test_share", "seed")
+        what, load = "a folder of images", from_folder
+    elif path.suffix.lower() in SUFFIXES:
+        what, load = (
+            ("an .npz file", from_npz) if path.suffix.lower() == ".npz" else ("a file of time series", from_csv)
+        )
     else:
         raise MrntkError(f"path={str(path)!r}: give a folder of images, an .npz file, or a .csv, .tsv or .txt file.")
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise MrntkError(f"{unknown[0]}={options[unknown[0]]!r}: {load.__name__} takes {', '.join(known)}.")
-    return load(path, **options)
+    return load(path, **check_options(what, options, options_of(load)))

@@ -76,7 +76,7 @@ FILES: dict[str, list[dict]] = {
 OBJECTS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 ANIMALS = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
 CLOTHES = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+    "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
 WORDNET = {
     "n01440764": "tench", "n02102040": "English springer", "n02979186": "cassette player", "n03000684": "chain saw",
@@ -118,7 +118,7 @@ CARDS = {
         _card(
             "fashion", "Fashion-MNIST, the whole of it", (1, 28, 28), CLOTHES, "60,000 + 10,000 images",
             "github.com/zalandoresearch/fashion-mnist, or Debian's package dataset-fashion-mnist", "MIT (Zalando SE 2017)",
-            "Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747",
+            "Xiao, Rasul and Vollgraf 2017, Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms",
         ),
     )
 }  # fmt: skip

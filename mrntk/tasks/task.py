@@ -39,6 +39,9 @@ class Task:
 
     def one_hot(self, labels: Int[np.ndarray, " N"]) -> Float[np.ndarray, "N c"]:
         """Labels as the rows of Y used by the squared loss."""
+        labels = np.asarray(labels)
+        if labels.size and not (0 <= labels.min() and labels.max() < self.num_classes):
+            raise MrntkError(f"labels: task {self.name} has the classes 0 to {self.num_classes - 1}.")
         return np.eye(self.num_classes)[labels]
 
     def with_inputs(self, change: Callable) -> "Task":
@@ -52,8 +55,13 @@ class Task:
             raise MrntkError(f"task {self.name} has inputs of shape {self.input_shape}: only images have colours.")
         return self if self.input_shape[0] == 3 else self.with_inputs(lambda x: np.repeat(x, 3, axis=1))
 
-    def resized(self, *size: int) -> "Task":
+    def resized(self, *size: int | tuple[int, ...]) -> "Task":
         """Inputs (channels, *spatial) interpolated linearly to another spatial size; one number stands for a square."""
+        size = size[0] if len(size) == 1 and isinstance(size[0], tuple) else size
+        if len(self.input_shape) < 2:
+            raise MrntkError(
+                f"task {self.name} has inputs of shape {self.input_shape}: only images and series have a size."
+            )
         spatial = size * (len(self.input_shape) - 1) if len(size) == 1 else size
         if len(spatial) != len(self.input_shape) - 1 or min(spatial) < 1:
             raise MrntkError(f"size={size}: task {self.name} has inputs of shape {self.input_shape}, channels first.")

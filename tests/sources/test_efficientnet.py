@@ -70,9 +70,10 @@ def plain(tensors, s):
 
 
 def test_folded_and_shifted_equals_plain_convolutions_with_batch_norm(tensors, small):
+    """On an image that is not square, so that height and width cannot be mistaken for each other."""
     s = np.random.default_rng(1).uniform(size=(3, 20, 27))
     with jax.enable_x64(True):
-        got = eqx.filter_jit(small)(s)
+        got = eqx.filter_jit(lambda net, s: net.classifier(net.features(s).mean((0, 1))))(small, s)
         expected = jax.jit(lambda s: plain({k: v.astype(float) for k, v in tensors.items()}, s))(s)
     assert got.dtype == np.float64
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
@@ -148,5 +149,7 @@ def test_cards_are_true(name):
 def test_another_side_is_named_and_too_small_a_side_refused():
     lite0 = load_efficientnet("efficientnet-lite0", 32)
     assert lite0.name == "efficientnet-lite0-32px" and lite0.input_shape == (3, 32, 32)
+    with pytest.raises(MrntkError, match="takes one image of shape .3, 32, 32."):
+        lite0(jnp.zeros((3, 48, 48)))
     with pytest.raises(MrntkError, match="side=31"):
         load_efficientnet("efficientnet-lite0", 31)

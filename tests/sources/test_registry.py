@@ -29,6 +29,7 @@ def test_the_same_network_untrained(name):
     """Same structure and shapes, other values, reproducible, with outputs of order one."""
     options = {"side": 64} if "side" in SOURCES[name].options else {}
     trained, one, again = (load_source(name, **options, **extra) for extra in ({}, {"untrained": 3}, {"untrained": 3}))
+    assert load_source(name, **options, untrained=False).name == trained.name
     shapes = lambda source: [leaf.shape for leaf in jax.tree.leaves(source)]  # noqa: E731
     assert shapes(one) == shapes(trained) and one.name == f"{trained.name}-untrained"
     s = jnp.asarray(np.random.default_rng(0).uniform(size=trained.input_shape), jnp.float32)
@@ -67,6 +68,10 @@ def test_a_function_is_a_source():
         ("efficientnet", {}, "source 'efficientnet' is unknown: did you mean efficientnet-lite"),
         ("crepe-tiny", {"side": 3}, "side=3: source crepe-tiny takes"),
         ("missing.onnx", {}, "missing.onnx"),
+        ("crepe-tiny", {"untrained": True}, "untrained=True: give a seed"),
+        ("some/folder", {}, "some/folder"),
+        ("MNIST", {}, "`mrntk list` names them all"),
+        (lambda s: s, {"side": 3}, "side=3: a function takes input_shape"),
     ],
 )
 def test_mistakes(name, options, sentence):

@@ -107,8 +107,9 @@ def test_held_out_examples_are_a_tenth_of_every_class_and_never_test_examples(ta
     "arguments, sentence",
     [
         (dict(family="rnn"), "family='rnn' is unknown: choose one of dnn, cnn"),
-        (dict(family="dnn", levels=2), "sizes=.* do not fit family='dnn'"),
-        (dict(family="dnn", depth=1, width=4, recipe=Recipe(per_class=9999)), "per_class=9999: task digits has"),
+        (dict(family="dnn", levels=2), "depth is missing: dnn takes the whole numbers depth, width"),
+        (dict(family="dnn", depth=1, width=4, levels=2), "levels=2: dnn takes"),
+        (dict(family="dnn", depth=1, width=4, recipe=Recipe(per_class=9999)), "per_class=9999: give 2 to 124"),
     ],
 )
 def test_bad_arguments(arguments, sentence, task, never):
@@ -116,9 +117,18 @@ def test_bad_arguments(arguments, sentence, task, never):
         train(task=task, **arguments)
 
 
+@pytest.mark.parametrize("field", [dict(epochs=-1), dict(learning_rate=-1.0), dict(patience=-1), dict(batch=0)])
+def test_bad_recipes(field):
+    (name,) = field
+    with pytest.raises(MrntkError, match=f"{name}=.*(give a whole number|must be positive)"):
+        Recipe(**field)
+
+
 def test_by_name_trained_or_random(task):
     source = load_family("cnn", task="digits", depth=1, width=4, epochs=1, per_class=5)
     assert (source.input_shape, source.num_outputs) == ((1, 8, 8), 10)
     assert load_family("vgg", input_shape=(3, 16, 16), num_outputs=4, levels=1, groups=2, width=3).num_outputs == 4
+    with pytest.raises(MrntkError, match="leave them out with task="):
+        load_family("dnn", task="digits", num_outputs=3, depth=1, width=4)
     with pytest.raises(MrntkError, match="task is missing: name what dnn is trained on"):
         load_family("dnn", depth=2, width=4)

@@ -328,7 +328,7 @@ def test_load_own(tmp_path):
         load_own(tmp_path / "e.mat")
     with pytest.raises(MrntkError, match="nowhere' does not exist"):
         load_own(tmp_path / "nowhere")
-    with pytest.raises(MrntkError, match="side=3: from_npz takes test_share, seed"):
+    with pytest.raises(MrntkError, match="side=3: an .npz file takes test_share, seed"):
         load_own(tmp_path / "a.npz", side=3)
     with pytest.raises(MrntkError, match="is no folder"):
         from_folder(tmp_path / "a.npz")
