@@ -126,6 +126,19 @@ def verdicts(data):
     return pd.DataFrame(rows)
 
 
+def table(data):
+    """The verdicts as Markdown: mean accuracies, mean differences with 95 % intervals, and what is beaten."""
+    lines = ["| source | task | reprogrammed | untrained | linear | above untrained | above linear | beats |"]
+    lines.append("|---|---|---|---|---|---|---|---|")
+    for row in verdicts(data).to_dict("records"):
+        means = [f"{row[way]:.2f}" for way in ("reprogrammed", "untrained", "linear")]
+        baselines = ("untrained", "linear")
+        above = [f"{row[f'above_{b}']:+.2f} ({row[f'low_{b}']:+.2f} to {row[f'high_{b}']:+.2f})" for b in baselines]
+        beaten = " and ".join(b for b in baselines if row[f"beats_{b}"]) or "neither"
+        lines.append("| " + " | ".join([row["source"], row["task"], *means, *above, beaten]) + " |")
+    return "\n".join(lines)
+
+
 def render(data):
     """Accuracies by case, with the verdicts in words."""
     ways = {

@@ -49,3 +49,10 @@ def test_lambda_min_rises_with_depth_in_every_draw_and_architecture():
     assert data.groupby("architecture")["draw"].nunique().min() >= 5 and data["depth"].max() == 9
     for _, rows in data.groupby(["architecture", "draw"]):
         assert rows.sort_values("depth")["lambda_min"].is_monotonic_increasing
+
+
+def test_the_gallery_has_the_verdicts_on_reprogramming(root):
+    """Written by `table` of the figure's module, from the committed data."""
+    figure = figures.get_figure("reprogramming_works")
+    words = figure.module.table(pd.read_csv(root / "figures/data/course/reprogramming_works.csv"))
+    assert words in (root / "figures" / "README.md").read_text(), words
