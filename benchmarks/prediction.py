@@ -45,18 +45,14 @@ def outputs(model, x):
         return np.asarray(predict(double(model), np.asarray(x)))
 
 
-def resized(images, side: int):
-    """MNIST at side x side pixels."""
-    return np.asarray(jax.image.resize(images, (*images.shape[:2], side, side), "linear", antialias=True))
-
-
 def one_run(width: int, seed: int, side: int = 28):
     """Rows for FC and VP: predicted and real loss at the last step."""
     keys = jax.random.split(jax.random.key(seed), 4)
     mnist, digits = load_task("mnist5k"), load_task("digits")
-    shape, images = (1, side, side), mnist.x_train if side == 28 else resized(mnist.x_train, side)
+    mnist = mnist if side == 28 else mnist.resized(side)
+    shape = mnist.input_shape
     source = DNN(shape, 10, depth=3, width=width, key=keys[0])
-    source, _ = train_source(source, images, mnist.one_hot(mnist.y_train), key=keys[1], epochs=15)
+    source, _ = train_source(source, mnist.x_train, mnist.one_hot(mnist.y_train), key=keys[1], epochs=15)
     x, labels = digits.draw(keys[2], PER_CLASS)
     y = digits.one_hot(labels)
     maps = {

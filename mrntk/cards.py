@@ -3,7 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .errors import MrntkError
 
@@ -41,7 +41,7 @@ class Entry:
 
     card: Card
     load: Callable
-    options: tuple[str, ...] = field(default=())  # names of the options that `load` takes
+    options: tuple[str, ...] = ()  # names of the options that `load` takes
 
 
 def find(kind: str, name: str, entries: Mapping[str, Entry]) -> Entry:

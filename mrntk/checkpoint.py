@@ -17,7 +17,8 @@ from .errors import MrntkError
 from .files import write_atomically
 
 
-def _hash(*arrays, text: str = "") -> str:
+def hash_of(*arrays, text: str = "") -> str:
+    """SHA-256 of a text and of arrays, types and shapes included."""
     digest = hashlib.sha256(text.encode())
     for array in map(np.asarray, arrays):
         digest.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
@@ -28,14 +29,14 @@ def fingerprint_of(program: str, run, fixed, callback, epochs: int) -> dict[str,
     """What the numbers depend on. `program`, the compiled step's text, stands for all that is not an array."""
     models, keys, data, _ = fixed
     return {
-        "model": _hash(*filter(eqx.is_array, jax.tree.leaves((run, models)))),
-        "key": _hash(jax.random.key_data(keys)),
-        "data": _hash(*jax.tree.leaves(data)),
-        "callback": _hash(
+        "model": hash_of(*filter(eqx.is_array, jax.tree.leaves((run, models)))),
+        "key": hash_of(jax.random.key_data(keys)),
+        "data": hash_of(*jax.tree.leaves(data)),
+        "callback": hash_of(
             *filter(eqx.is_array, jax.tree.leaves(callback)), text=re.sub("0x[0-9a-f]+", "", repr(callback))
         ),
         "epochs": str(epochs),
-        "optimiser, loss, batch, patience or network": _hash(text=program),
+        "optimiser, loss, batch, patience or network": hash_of(text=program),
     }
 
 

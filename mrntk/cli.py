@@ -1,11 +1,12 @@
 """The `mrntk` command. A mistake of the user ends in one line on stderr and exit code 2."""
 
 import argparse
+import io
 import sys
 from pathlib import Path
 
 from .errors import MrntkError
-from .files import ensure_writable
+from .files import write_atomically
 
 
 def _figures(arguments) -> int:
@@ -44,8 +45,10 @@ def _list(arguments) -> int:
     if arguments.picture:
         from .tasks import load_task
 
-        ensure_writable(arguments.picture.parent, hint="give --picture another path")
-        catalogue.sample_picture(load_task(arguments.name)).savefig(arguments.picture, dpi=150)
+        content = io.BytesIO()
+        picture = catalogue.sample_picture(load_task(arguments.name))
+        picture.savefig(content, format=arguments.picture.suffix[1:], dpi=150)
+        write_atomically(arguments.picture, content.getvalue())
         print(f"sample  {arguments.picture}")
     return 0
 

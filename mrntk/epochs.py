@@ -101,8 +101,7 @@ def start(model, plan: Plan) -> Run:
     return Run(moving, plan.optimiser.init(moving.theta), jnp.array(0), best, jnp.array(jnp.inf, float), jnp.array(0))
 
 
-# Steps are compiled one by one and walked from Python: inside XLA's loops a convolution's gradients are ten to twenty times
-# slower on a CPU.
+# Steps are compiled one by one and walked from Python: inside XLA's loops a convolution's gradients are far slower on a CPU.
 
 
 def _update(run: Run, model, x, y, rows, plan: Plan):

@@ -7,25 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def double(tree):
-    """The same tree with every floating array as a float64 NumPy array; keys, integers and functions stay untouched.
+def double(tree, xp=np):
+    """The same tree with every floating array as a float64 array; keys, integers and functions stay untouched.
 
-    NumPy arrays keep their precision outside `jax.enable_x64`, where JAX would cut its own arrays to float32.
+    NumPy arrays, the default, keep their precision outside `jax.enable_x64`, where JAX would cut its own to float32. Within it,
+    `xp=jnp` converts arrays where they lie, without a copy by way of NumPy.
     """
 
     def convert(leaf):
         is_array = isinstance(leaf, jax.Array | np.ndarray)
-        return np.asarray(leaf, np.float64) if is_array and jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
-
-    return jax.tree.map(convert, tree)
-
-
-def double_on_device(tree):
-    """The same tree with every floating array as a float64 JAX array, converted where it lies; within `jax.enable_x64` only."""
-
-    def convert(leaf):
-        is_array = isinstance(leaf, jax.Array | np.ndarray)
-        return jnp.asarray(leaf, jnp.float64) if is_array and jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+        return xp.asarray(leaf, xp.float64) if is_array and jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
     return jax.tree.map(convert, tree)
 

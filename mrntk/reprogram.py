@@ -50,9 +50,12 @@ def _outputs(model: Callable, x):
 
 
 def predict(model: Callable, x: Float[Array, "N *shape"], *, batch: int | None = None) -> Float[Array, "N c"]:
-    """The model's outputs on many inputs, `batch` at a time; None takes all at once."""
+    """The model's outputs on many inputs, `batch` at a time, the last filled up so that one program serves; None: all at once."""
     if batch is not None and batch < 1:
         raise MrntkError(f"batch={batch}: give at least 1, or None for all at once.")
     if batch is None or len(x) <= batch:
         return _outputs(model, x)
-    return jnp.concatenate([_outputs(model, x[i : i + batch]) for i in range(0, len(x), batch)])
+    missing = -len(x) % batch
+    padded = jnp.concatenate([jnp.asarray(x), jnp.repeat(jnp.asarray(x[-1:]), missing, axis=0)]) if missing else x
+    blocks = [_outputs(model, padded[i : i + batch]) for i in range(0, len(padded), batch)]
+    return jnp.concatenate(blocks)[: len(x)]

@@ -30,7 +30,7 @@ from .epochs import (
     stack,
     start,
 )
-from .errors import MrntkError
+from .errors import MrntkError, first_line
 from .precision import in_float64
 from .recipes import IterativeMapping, reprogramming_optimiser, source_optimiser
 from .reprogram import Reprogram
@@ -85,9 +85,8 @@ def _pair(names: tuple[str, str], model, x, y, loss: str):
     except MrntkError:
         raise
     except (TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
         raise MrntkError(
-            f"{names[0]} has examples of shape {x.shape[1:]}, on which the model fails ({reason}): reshape them, or make the "
+            f"{names[0]} has examples of shape {x.shape[1:]}, on which the model fails ({first_line(error)}): reshape them, or make the "
             "model's parts fit each other."
         ) from error
     if outputs != y.shape[1:]:

@@ -43,7 +43,7 @@ def _missing_names():
 
 
 @contextmanager
-def _lent(names, modules):
+def lent(names, modules):
     """Lend attributes and modules for the duration of an import."""
     for home, name, value in names:
         setattr(home, name, value)
@@ -87,7 +87,7 @@ def neural_tangents():
         "jax.util": _module("jax.util", safe_map=_safe_map, safe_zip=_safe_zip),
     }
     try:
-        with _lent(_missing_names(), stand_ins):
+        with lent(_missing_names(), stand_ins):
             return importlib.import_module("neural_tangents")
     except (ImportError, AttributeError) as error:
         for name in [name for name in sys.modules if name.split(".")[0] == "neural_tangents"]:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from ..arrays import Array
 from ..errors import MrntkError
 from ..inputs import Factor
-from ..precision import double, double_on_device, in_float64
+from ..precision import double, in_float64
 from ..reprogram import Reprogram
 from .plan import Sizes, available_memory, plan, plan_rows, sizes
 from .rows import _blocks, compute_rows, jacobian_rows
@@ -142,7 +142,7 @@ def empirical_ntk(
     x = _checked(x, "x")
     x_other = None if x_other is None else _checked(x_other, "x_other")
     with jax.enable_x64(True):  # several processes must pass NumPy arrays
-        model = double_on_device(model) if mesh is None else double(model)
+        model = double(model, jnp) if mesh is None else double(model)
         return _empirical_ntk(model, x, x_other, form, block, memory_limit, mesh, progress)
 
 

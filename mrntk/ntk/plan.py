@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from ..arrays import Array
-from ..errors import MrntkError
+from ..errors import MrntkError, first_line
 from ..reprogram import Reprogram
 from . import rows as parts
 
@@ -63,9 +63,7 @@ def sizes(model: Reprogram, x: Float[Array, "N *dT"]) -> Sizes:
             raise
         except (TypeError, ValueError) as error:
             given = arguments[-1].shape[1:]
-            raise MrntkError(
-                f"{part} does not take what it is given, shape {given}: {str(error).splitlines()[0]}"
-            ) from error
+            raise MrntkError(f"{part} does not take what it is given, shape {given}: {first_line(error)}") from error
 
     one = jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype)
     z = shapes(parts._input_map, one, part="x: the input map")

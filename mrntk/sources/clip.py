@@ -23,25 +23,12 @@ from jaxtyping import Float
 
 from ..arrays import Array
 from ..errors import MrntkError
+from ..ntk.compat import lent
 from .clip_checkpoint import find_folder, read_config, read_statistics, read_weights
+from .contract import check_input
 from .features import OnFeatures, on_features
 
-ENTRIES = {}  # a checkpoint is the reader's: it has a path or a hub name, none of ours
-
-
 # jimm without what it does not need.
-
-
-@contextmanager
-def _lent(modules: dict[str, types.ModuleType]):
-    """Lend modules for the duration of an import, unless the real ones are there."""
-    absent = {name: module for name, module in modules.items() if name not in sys.modules}
-    sys.modules.update(absent)
-    try:
-        yield
-    finally:
-        for name in absent:
-            sys.modules.pop(name, None)
 
 
 def _stand_ins() -> dict[str, types.ModuleType]:
@@ -99,7 +86,7 @@ def vision_model():
         If jax-image-models is not installed, or does not work with what is.
     """
     try:
-        with _lent(_stand_ins()):
+        with lent((), _stand_ins()):
             return importlib.import_module("jimm.models.clip").CLIPVisionModel
     except ImportError as error:
         for name in [name for name in sys.modules if name.split(".")[0] == "jimm"]:
@@ -177,8 +164,7 @@ class CLIPSource(eqx.Module):
     name: str = eqx.field(static=True)
 
     def __call__(self, s: Float[Array, "*dS"]) -> Float[Array, " cS"]:
-        if s.shape != self.input_shape:
-            raise MrntkError(f"s has shape {s.shape}: source {self.name} takes {self.input_shape}.")
+        check_input(self, s)
         mean, std = (jnp.asarray(values, s.dtype)[:, None, None] for values in (self.mean, self.std))
         image = jnp.moveaxis((s - mean) / std, 0, -1)[None]
         out = self.tower(self.weights, image, self.projection)[0]

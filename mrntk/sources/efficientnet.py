@@ -3,9 +3,8 @@
 The architecture is that of Google's EfficientNet-Lite (tensorflow/tpu, models/official/efficientnet/lite, 2020), which scales
 Lite0 in width and depth but neither its stem nor its head. The weights are its own, converted to PyTorch by ML Illustrated.
 
-Inside, images are (height, width, channels) and nothing calls XLA's convolution, which on a CPU takes ten to several hundred
-times as long when it is grouped, most of all backwards and in float64: a 1x1 convolution is a matrix product, a depthwise one
-a sum of shifted, scaled images. Batch norm is folded into the convolution before it.
+Inside, images are (height, width, channels) and nothing calls XLA's convolution, which on a CPU is slow when it is grouped, most
+of all backwards and in float64: a 1x1 convolution is a matrix product, a depthwise one a sum of shifted, scaled images. Batch norm is folded into the convolution before it.
 """
 
 import math
@@ -23,7 +22,8 @@ from ..arrays import Array
 from ..cards import Card, Entry
 from ..errors import MrntkError
 from ..packages import package_file
-from .torch_file import read_tensors
+from .contract import check_input
+from .torch_file import float32, read_tensors
 from .untrained import random_tensors, seed_of
 
 EPSILON = 1e-3  # of batch norm
@@ -117,10 +117,6 @@ def folded(
     return weight * scale[:, None, None, None], beta - mean * scale
 
 
-def _float32(array: np.ndarray) -> jax.Array:
-    return jnp.asarray(np.ascontiguousarray(array), jnp.float32)
-
-
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int, int]:
     """TensorFlow's "SAME": zeros before and behind, the odd one behind, and the size of the result, ceil(size / stride)."""
     out = -(-size // stride)
@@ -146,7 +142,7 @@ class Linear(eqx.Module):
     @classmethod
     def read(cls, tensors: Mapping[str, np.ndarray], convolution: str, norm: str) -> "Linear":
         weight, bias = folded(tensors, convolution, norm)
-        return cls(_float32(weight[:, :, 0, 0].T), _float32(bias))
+        return cls(float32(weight[:, :, 0, 0].T), float32(bias))
 
     def __call__(self, x: Float[Array, "*pixels in"]) -> Float[Array, "*pixels out"]:
         return x @ self.weight + self.bias
@@ -161,7 +157,7 @@ class Stem(eqx.Module):
     @classmethod
     def read(cls, tensors: Mapping[str, np.ndarray]) -> "Stem":
         weight, bias = folded(tensors, "_conv_stem", "_bn0")
-        return cls(_float32(weight.transpose(2, 3, 1, 0).reshape(27, -1)), _float32(bias))
+        return cls(float32(weight.transpose(2, 3, 1, 0).reshape(27, -1)), float32(bias))
 
     def __call__(self, x: Float[Array, "height width 3"]) -> Float[Array, "rows columns out"]:
         return jnp.concatenate(shifted(x, 3, 2), axis=-1) @ self.weight + self.bias
@@ -178,7 +174,7 @@ class Depthwise(eqx.Module):
     @classmethod
     def read(cls, tensors: Mapping[str, np.ndarray], convolution: str, norm: str, stride: int) -> "Depthwise":
         weight, bias = folded(tensors, convolution, norm)
-        return cls(_float32(weight.reshape(len(weight), -1).T), _float32(bias), weight.shape[-1], stride)
+        return cls(float32(weight.reshape(len(weight), -1).T), float32(bias), weight.shape[-1], stride)
 
     def __call__(self, x: Float[Array, "height width c"]) -> Float[Array, "rows columns c"]:
         parts = shifted(x, self.kernel, self.stride)
@@ -224,7 +220,7 @@ class EfficientNet(eqx.Module):
         self.stem = Stem.read(tensors)
         self.blocks = [Block.read(tensors, f"_blocks.{i}.", shape) for i, shape in enumerate(block_shapes(variant))]
         self.head = Linear.read(tensors, "_conv_head", "_bn1")
-        self.classifier = Linear(_float32(tensors["_fc.weight"].T), _float32(tensors["_fc.bias"]))
+        self.classifier = Linear(float32(tensors["_fc.weight"].T), float32(tensors["_fc.bias"]))
         self.input_shape, self.num_outputs, self.name = (3, side, side), CLASSES, name
 
     def features(self, s: Float[Array, "3 height width"]) -> Float[Array, "rows columns channels"]:
@@ -236,8 +232,7 @@ class EfficientNet(eqx.Module):
         return jax.nn.relu6(self.head(h))
 
     def __call__(self, s: Float[Array, "3 height width"]) -> Float[Array, " cS"]:
-        if s.shape != self.input_shape:
-            raise MrntkError(f"s has shape {s.shape}: {self.name} takes one image of shape {self.input_shape}.")
+        check_input(self, s)
         return self.classifier(jnp.mean(self.features(s), axis=(0, 1)))
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 from ..arrays import Array
-from ..errors import MrntkError
+from ..errors import MrntkError, first_line
 from ..reprogram import predict
 from ..training import TrainingResult, fit
 from .networks import reinitialise
@@ -126,9 +126,8 @@ def on_features(features: Callable, head: Callable) -> OnFeatures:
     try:
         out = eqx.filter_eval_shape(head, found)
     except (TypeError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise MrntkError(
-            f"head does not take the {found.size} outputs of features ({reason}): make it for inputs of that many values."
+            f"head does not take the {found.size} outputs of features ({first_line(error)}): make it for inputs of that many values."
         ) from error
     if getattr(out, "ndim", None) != 1:
         raise MrntkError(f"head gives {getattr(out, 'shape', type(out).__name__)}: make it give one vector.")

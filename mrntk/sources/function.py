@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Float, PyTree
 
 from ..arrays import Array
-from ..errors import MrntkError
+from ..errors import MrntkError, first_line
 
 
 class FunctionSource(eqx.Module):
@@ -28,10 +28,6 @@ def _call(function, weights, s):
     return function(s) if weights is None else function(weights, s)
 
 
-def _reason(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-
-
 def _traced(function, weights, input_shape):
     """What the function gives for one input of that shape, by shape and type alone; nothing is computed."""
     s = jax.ShapeDtypeStruct(input_shape, jnp.result_type(float))
@@ -41,12 +37,12 @@ def _traced(function, weights, input_shape):
         raise
     except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
         raise MrntkError(
-            f"function cannot be traced by JAX ({_reason(error)}): write it with jax.numpy instead of NumPy, and without "
+            f"function cannot be traced by JAX ({first_line(error)}): write it with jax.numpy instead of NumPy, and without "
             "Python branches on the values of s."
         ) from error
     except Exception as error:
         raise MrntkError(
-            f"function fails on an input of shape {input_shape} ({_reason(error)}): give the input_shape of ONE example, "
+            f"function fails on an input of shape {input_shape} ({first_line(error)}): give the input_shape of ONE example, "
             "without a batch axis, and a function of it written in JAX."
         ) from error
 
@@ -62,7 +58,7 @@ def _check_gradient(function, weights, input_shape):
         eqx.filter_eval_shape(backward, function, weights, jax.ShapeDtypeStruct(input_shape, jnp.result_type(float)))
     except Exception as error:
         raise MrntkError(
-            f"function cannot be differentiated backwards by JAX ({_reason(error)}): write it with operations that have a "
+            f"function cannot be differentiated backwards by JAX ({first_line(error)}): write it with operations that have a "
             "gradient."
         ) from error
 

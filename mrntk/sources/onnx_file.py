@@ -24,9 +24,9 @@ import numpy as np
 from jaxtyping import Float
 
 from ..arrays import Array
-from ..errors import MrntkError
+from ..errors import MrntkError, first_line
+from .contract import check_input
 from .onnx_graph import OneInput, read_graph
-from .onnx_parse import first_line
 
 # Operators that jaxonnxruntime 0.3 has, but not in a form that works here; its names of arguments.
 
@@ -130,8 +130,7 @@ class OnnxSource(eqx.Module):
     name: str = eqx.field(static=True)
 
     def __call__(self, s: Float[Array, "*dS"]) -> Float[Array, " cS"]:
-        if s.shape != self.input_shape:
-            raise MrntkError(f"s has shape {s.shape}: source {self.name} takes {self.input_shape}.")
+        check_input(self, s)
         s = jnp.asarray(s)
         return self.graph(self.weights, s if s.dtype == np.float64 else s.astype(np.float32)).ravel()
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import MrntkError
-from .onnx_parse import damaged, first_line, keep_output, parse, replace
+from ..errors import MrntkError, first_line
+from .onnx_parse import damaged, keep_output, parse, replace
 
 OPSETS = range(16, 20)  # the sets for which jaxonnxruntime 0.3 has a version of every operator that it knows
 SMALL = 1024  # entries of what is computed beforehand: shapes and indices, not weights

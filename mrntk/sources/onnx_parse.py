@@ -5,12 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import MrntkError
-
-
-def first_line(error: Exception) -> str:
-    """What an error of another package says, on one line and without the final full stop."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+from ..errors import MrntkError, first_line
 
 
 def damaged(path: Path, what: str, error: Exception) -> MrntkError:

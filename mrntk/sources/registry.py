@@ -6,7 +6,7 @@ from pathlib import Path
 from ..cards import check_options, find, options_of
 from . import clip, crepe, efficientnet, function, onnx_file, trained
 
-SOURCES = {**trained.ENTRIES, **efficientnet.ENTRIES, **crepe.ENTRIES, **clip.ENTRIES}
+SOURCES = {**trained.ENTRIES, **efficientnet.ENTRIES, **crepe.ENTRIES}
 
 
 def load_source(name: str | Path | Callable, /, **options):

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..errors import MrntkError
@@ -206,6 +208,11 @@ def _array(tensor: _Tensor, data: Mapping[str, bytes]) -> np.ndarray:
         return np.zeros(size, dtype)
     strides = tuple(step * dtype.itemsize for step in stride)
     return np.ndarray(size, dtype, data[key], offset * dtype.itemsize, strides)
+
+
+def float32(array: np.ndarray) -> jax.Array:
+    """As a JAX array of the precision in which weights are kept."""
+    return jnp.asarray(np.ascontiguousarray(array), jnp.float32)
 
 
 def _checked(tensors: dict[str, np.ndarray], expected, path: Path) -> None:

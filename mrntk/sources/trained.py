@@ -12,7 +12,7 @@ import numpy as np
 
 from ..cache import cache_folder
 from ..cards import Card, Entry
-from ..checkpoint import read_checkpoint, write_checkpoint
+from ..checkpoint import hash_of, read_checkpoint, write_checkpoint
 from ..errors import MrntkError
 from ..recipes import source_optimiser
 from ..tasks import Task, load_task
@@ -65,13 +65,6 @@ class Trained:
     source: eqx.Module
     train_losses: np.ndarray
     validation_losses: np.ndarray
-
-
-def _hash(*arrays) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def _network(family: str, input_shape, num_outputs: int, key, sizes: dict[str, int]):
@@ -131,7 +124,7 @@ def train(
     model = _network(family, task.input_shape, task.num_classes, key_model, sizes)
     identity = {
         "family": family, "sizes": json.dumps(sizes, sort_keys=True), "recipe": json.dumps(asdict(recipe)), "seed": str(seed),
-        "data": _hash(task.x_train, task.y_train), "jax": jax.__version__, "numbers": str(NUMBERS),
+        "data": hash_of(task.x_train, task.y_train), "jax": jax.__version__, "numbers": str(NUMBERS),
     }  # fmt: skip
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     folder = cache_folder("sources")

@@ -1,6 +1,7 @@
 """The tables of the tasks that are downloaded: their files with digests, the names of their classes, their cards."""
 
 from ..cards import Card
+from . import fashion
 from .images import DIGIT_NAMES
 
 _FASHION = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/b2617bb6d3ffa2e429640350f613e3291e10b141/data/fashion/"
@@ -75,9 +76,6 @@ FILES: dict[str, list[dict]] = {
 
 OBJECTS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 ANIMALS = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
-CLOTHES = (
-    "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
-)  # fmt: skip
 WORDNET = {
     "n01440764": "tench", "n02102040": "English springer", "n02979186": "cassette player", "n03000684": "chain saw",
     "n03028079": "church", "n03394916": "French horn", "n03417042": "garbage truck", "n03425413": "gas pump",
@@ -116,7 +114,7 @@ CARDS = {
             "Howard 2019, Imagenette; Deng et al. 2009, ImageNet: a large-scale hierarchical image database",
         ),
         _card(
-            "fashion", "Fashion-MNIST, the whole of it", (1, 28, 28), CLOTHES, "60,000 + 10,000 images",
+            "fashion", "Fashion-MNIST, the whole of it", (1, 28, 28), fashion.CLASSES, "60,000 + 10,000 images",
             "github.com/zalandoresearch/fashion-mnist, or Debian's package dataset-fashion-mnist", "MIT (Zalando SE 2017)",
             "Xiao, Rasul and Vollgraf 2017, Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms",
         ),

@@ -149,7 +149,7 @@ def test_cards_are_true(name):
 def test_another_side_is_named_and_too_small_a_side_refused():
     lite0 = load_efficientnet("efficientnet-lite0", 32)
     assert lite0.name == "efficientnet-lite0-32px" and lite0.input_shape == (3, 32, 32)
-    with pytest.raises(MrntkError, match="takes one image of shape .3, 32, 32."):
+    with pytest.raises(MrntkError, match="takes ONE input of shape .3, 32, 32."):
         lite0(jnp.zeros((3, 48, 48)))
     with pytest.raises(MrntkError, match="side=31"):
         load_efficientnet("efficientnet-lite0", 31)
