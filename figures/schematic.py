@@ -18,11 +18,12 @@ ALT = (
     "transformation a. Out comes a larger image: the digit inside a grey frame, the visual prompt. It enters a box marked "
     "frozen, the source model f_S, whose scores enter a box marked fixed, the output mapping b, which gives the target's scores."
 )
+SAYS = "A target input goes through a trained transformation, the frozen source and a fixed output mapping (abstract)."
 SCALES = dict.fromkeys(("smoke", "course", "paper"), {"example": 3})
 SOURCE_SHAPE, INNER = (1, 28, 28), (20, 20)
 
 
-def compute(key, progress, *, example):
+def compute(key, *, example):
     """The pixels of one target image, before and after the input transformation: one pixel a row."""
     task = load_task("digits")
     x = task.x_train[task.y_train == example][0]
@@ -66,3 +67,8 @@ def render(data):
     axis.set(xlim=(0, 13.65), ylim=(0.3, 2.95), aspect="equal")
     axis.axis("off")
     return figure
+
+
+def finds(data):
+    """Nothing: it is a drawing."""
+    return "Nothing is measured here: it defines the terms."

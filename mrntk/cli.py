@@ -10,20 +10,22 @@ from .files import write_atomically
 
 
 def _figures(arguments) -> int:
-    from tqdm import tqdm
-
-    from . import figures
+    from . import figures, runner
 
     if arguments.list:
         for figure in figures.discover().values():
             print(f"{figure.id:<28}{figure.module.TITLE} [{figure.module.PAPER}]")
         return 0
-    figures.run(
+    if arguments.settings and not arguments.ids:
+        raise MrntkError("--set needs the ID of a figure: mrntk figures depth_to_target --set depth=1:9")
+    runner.run(
         arguments.ids,
         scale=arguments.scale,
+        settings=arguments.settings,
         fresh=arguments.fresh,
         out=arguments.out,
-        progress=lambda jobs: tqdm(jobs, disable=None, leave=False),
+        jobs=arguments.jobs,
+        dask=arguments.dask,
     )
     return 0
 
@@ -76,6 +78,14 @@ def parser() -> argparse.ArgumentParser:
     figures.add_argument("--scale", help="smoke, course or paper (default: MRNTK_SCALE, else course)")
     figures.add_argument("--fresh", action="store_true", help="compute the data again even if those on disk are good")
     figures.add_argument("--out", type=Path, metavar="DIR", help="write data and pictures here (default: figures/)")
+    figures.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="NAME=VALUE",
+        help="change a parameter of the figure, as often as you like: depth=1:9, task=fashion, seeds=3",
+    )  # fmt: skip
+    figures.add_argument("--jobs", type=int, metavar="N", help="worker processes (default: one a core)")
+    figures.add_argument(
+        "--dask", metavar="ADDRESS", help="compute on the workers of this Dask scheduler (local: here)"
+    )
     figures.set_defaults(run=_figures)
 
     listing = commands.add_parser(

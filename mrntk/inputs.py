@@ -66,6 +66,22 @@ class Identity(InputMap):
         return ()
 
 
+class Resize(InputMap):
+    """a(x) = resize(x) to the source's spatial size; nothing is trained, Theta_T = 0. "None" where the sizes differ."""
+
+    source_shape: tuple[int, ...] = eqx.field(static=True)
+
+    def __call__(self, x: Float[Array, "*dT"]) -> Float[Array, "*dS"]:
+        if x.shape[0] != self.source_shape[0] or x.ndim != len(self.source_shape):
+            raise MrntkError(
+                f"x has shape {x.shape}, but the source takes {self.source_shape}: give it as many channels."
+            )
+        return jax.image.resize(x, self.source_shape, "linear", antialias=True)
+
+    def factors(self, x: Float[Array, "*dT"], g: Float[Array, "c *dS"]) -> tuple[Factor, ...]:
+        return ()
+
+
 def _same_size(x, shape: tuple[int, ...]):
     if x.size != math.prod(shape):
         raise MrntkError(f"x has shape {x.shape}: this input map was made for inputs of shape {shape}.")

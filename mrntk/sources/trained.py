@@ -14,6 +14,7 @@ from ..cache import cache_folder
 from ..cards import Card, Entry
 from ..checkpoint import hash_of, read_checkpoint, write_checkpoint
 from ..errors import MrntkError
+from ..locks import locked
 from ..recipes import source_optimiser
 from ..tasks import Task, load_task
 from ..training import fit
@@ -132,23 +133,24 @@ def train(
     unfinished = path.with_name(path.name + ".unfinished")
     arrays, rest = eqx.partition(model, eqx.is_array)
     losses = np.zeros((2, recipe.epochs))
-    if path.exists():
-        try:
-            arrays, losses = read_checkpoint(path, identity, (arrays, losses))
-            return _result(eqx.combine(arrays, rest), losses)
-        except MrntkError:
-            path.unlink()  # a damaged file: train again
-    (x, y), held_out = _split(task, recipe.per_class, key_split)
-    result = fit(
-        model, x, y, key=key_fit, optimiser=source_optimiser(recipe.learning_rate, recipe.weight_decay),
-        epochs=recipe.epochs, loss=recipe.loss, batch=min(recipe.batch, len(x)), validation=held_out,
-        patience=recipe.patience or None, checkpoint=unfinished, progress=progress,
-    )  # fmt: skip
-    losses = np.full((2, recipe.epochs), np.nan)
-    losses[:, : result.epochs] = result.train_losses, result.validation_losses
-    write_checkpoint(path, identity, (eqx.filter(result.model, eqx.is_array), losses))
-    unfinished.unlink()
-    return _result(result.model, losses)
+    with locked(cache_folder("locks") / path.name):  # of several processes that want the same network, one trains it
+        if path.exists():
+            try:
+                arrays, losses = read_checkpoint(path, identity, (arrays, losses))
+                return _result(eqx.combine(arrays, rest), losses)
+            except MrntkError:
+                path.unlink()  # a damaged file: train again
+        (x, y), held_out = _split(task, recipe.per_class, key_split)
+        result = fit(
+            model, x, y, key=key_fit, optimiser=source_optimiser(recipe.learning_rate, recipe.weight_decay),
+            epochs=recipe.epochs, loss=recipe.loss, batch=min(recipe.batch, len(x)), validation=held_out,
+            patience=recipe.patience or None, checkpoint=unfinished, progress=progress,
+        )  # fmt: skip
+        losses = np.full((2, recipe.epochs), np.nan)
+        losses[:, : result.epochs] = result.train_losses, result.validation_losses
+        write_checkpoint(path, identity, (eqx.filter(result.model, eqx.is_array), losses))
+        unfinished.unlink()
+        return _result(result.model, losses)
 
 
 def _result(model, losses) -> Trained:

@@ -1,0 +1,152 @@
+"""The pieces of a figure's data: computed side by side, each kept as soon as it is finished.
+
+A cell is one call of a figure module's `compute`, given by its keyword arguments. What is finished lies in a folder of its own until
+the figure's data are whole; its name says what it was computed from, so that after a kill only what is missing is computed.
+"""
+
+import hashlib
+import io
+import json
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from .errors import MrntkError
+from .files import write_atomically
+
+DIGITS = "%.8g"  # of what is written; more would differ between machines
+CROWDED = 3e9  # bytes of a worker above which it forgets its compiled programs
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One piece: the figure module's file, the arguments of its `compute`, and where the result is kept meanwhile."""
+
+    module: Path
+    arguments: dict
+    seed: int
+    store: Path
+
+    def __str__(self) -> str:
+        return f"{self.module.stem}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
+
+
+@cache
+def package_hash() -> str:
+    """Of all code of `mrntk` and of the versions that numbers depend on: what an unfinished run was made with."""
+    import jax
+
+    root = Path(__file__).resolve().parent
+    digest = hashlib.sha256(jax.__version__.encode())
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def make_cells(module: Path, code: str, pieces: list[dict], seed: int, folder: Path) -> list[Cell]:
+    """The cells of a figure; `folder` holds what an earlier run has finished of them."""
+
+    def name(arguments: dict) -> str:
+        text = json.dumps([code, package_hash(), seed, arguments], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    return [Cell(module, arguments, seed, folder / f"{name(arguments)}.json") for arguments in pieces]
+
+
+def to_csv(data: pd.DataFrame) -> str:
+    return data.to_csv(index=False, float_format=DIGITS, lineterminator="\n")
+
+
+def from_csv(text: str) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=["", "nan"])  # "none" is a word here
+
+
+def _sealed(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def finished(cell: Cell, say: Callable) -> dict | None:
+    """{"csv", "seconds"} of a cell that an earlier run finished, else None; a damaged file is said and removed."""
+    try:
+        content = json.loads(cell.store.read_text())
+        if content.pop("sha256") == _sealed(content):
+            return content
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, AttributeError, OSError):
+        pass
+    say(f"{cell.store.name}, a piece of an unfinished run, is damaged: it is computed again")
+    cell.store.unlink(missing_ok=True)
+    return None
+
+
+def keep(cell: Cell, content: dict):
+    """Write what a cell gave, so that no later run computes it again."""
+    cell.store.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(cell.store, json.dumps(content | {"sha256": _sealed(content)}).encode())
+
+
+def compute(cell: Cell) -> dict:
+    """{"csv", "seconds"} of a cell."""
+    import jax
+
+    from .figures import load
+
+    started = time.perf_counter()
+    found = load(cell.module).module.compute(jax.random.key(cell.seed), **cell.arguments)
+    return {"csv": to_csv(pd.DataFrame(found)), "seconds": round(time.perf_counter() - started, 2)}
+
+
+def _in_worker(number: int, cell: Cell) -> tuple[int, dict | None, str]:
+    """(number, result, "") or (number, None, what went wrong)."""
+    import jax
+    import psutil
+
+    # One thread a worker, since there is a worker a core. Read when JAX computes for the first time.
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+    try:
+        return number, compute(cell), ""
+    except MrntkError as error:
+        return number, None, str(error)
+    except Exception as error:
+        traceback.print_exc()
+        return number, None, repr(error)
+    finally:
+        if psutil.Process().memory_info().rss > CROWDED:
+            jax.clear_caches()  # compiled programs pile up, cell by cell
+
+
+def compute_all(cells: list[Cell], *, jobs: int, dask: str | None = None) -> Iterator[tuple[Cell, dict]]:
+    """(cell, what it gave) for every cell, in the order in which they are finished.
+
+    Parameters
+    ----------
+    jobs : worker processes on this machine; with 1 everything is computed in this process.
+    dask : address of a Dask scheduler whose workers compute instead, or "local" for a cluster on this machine.
+
+    Raises
+    ------
+    MrntkError
+        If a cell fails, with what it said; or if the cluster cannot be reached.
+    """
+    if jobs == 1 and dask is None:
+        results = ((number, compute(cell), "") for number, cell in enumerate(cells))
+        yield from ((cells[number], content) for number, content, _ in results)
+        return
+    import joblib
+
+    from .cluster import backend
+
+    with backend(dask, jobs) as options, joblib.parallel_config(**options):
+        tasks = (joblib.delayed(_in_worker)(number, cell) for number, cell in enumerate(cells))
+        # batches of one: a cell that is finished must not wait for others
+        for number, content, error in joblib.Parallel(return_as="generator_unordered", batch_size=1)(tasks):
+            if content is None:
+                raise MrntkError(f"{cells[number]} failed, what was finished before is kept: {error.strip()}")
+            yield cells[number], content

@@ -1,0 +1,71 @@
+"""Statistics over seeds: one number a seed, then Student's interval of their mean."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from .errors import MrntkError
+from .style import t_interval
+
+
+def slopes(
+    data: pd.DataFrame, y: str, *, x: str = "depth", by: Sequence[str] = (), log: bool = True
+) -> Float[np.ndarray, " seeds"]:
+    """For every seed the least-squares slope of y (of log y) against x, averaged over the cases that `by` tells apart.
+
+    A seed is what the column `seed` says. Cases are weighted equally.
+
+    Raises
+    ------
+    MrntkError
+        If a case has fewer than two values of x, or a y that is not positive where its logarithm is taken.
+    """
+    if log and not (data[y] > 0).all():
+        raise MrntkError(f"y={y!r} has values that are not positive: their logarithms have no slope; use log=False.")
+    found = []
+    for _, seed in data.groupby("seed"):
+        cases = [part for _, part in seed.groupby(list(by))] if by else [seed]
+        if any(case[x].nunique() < 2 for case in cases):
+            raise MrntkError(f"x={x!r} has one value only in some case: a slope needs two.")
+        found.append(np.mean([np.polyfit(case[x], np.log(case[y]) if log else case[y], 1)[0] for case in cases]))
+    return np.array(found)
+
+
+def by_seed(data: pd.DataFrame, y: str) -> Float[np.ndarray, " seeds"]:
+    """The mean of column y for every seed, in the order of the seeds."""
+    return data.groupby("seed")[y].mean().to_numpy()
+
+
+def with_interval(values: Sequence[float], digits: int = 2, *, sign: bool = False) -> str:
+    """The mean and its 95 % t interval in words: "0.83 (0.80 to 0.86)"."""
+    low, high = t_interval(values)
+    form = f"{'+' if sign else ''}.{digits}f"
+    return f"{np.mean(values):{form}} ({low:{form}} to {high:{form}})"
+
+
+def variance_explained(
+    data: pd.DataFrame, x: Sequence[str], y: str, *, groups: Sequence[str]
+) -> Float[np.ndarray, "seeds x"]:
+    """Share of the variance of y within groups that each column of x explains for a seed that the fit has not seen.
+
+    For every seed left out and every column: y = (a constant a group) + slope * x is fitted by least squares to the other seeds, and the
+    share is 1 - (squared error on the seed left out) / (squared error of the constants alone, as fitted to the other seeds). It is at most
+    1, and negative where the column misleads. A column that does not vary within groups explains 0.
+    """
+    keys = list(groups)
+    out = []
+    for seed in sorted(data["seed"].unique()):
+        rest, left = data[data["seed"] != seed], data[data["seed"] == seed]
+        means = rest.groupby(keys)[[*x, y]].mean()
+        inner = rest[[*x, y]] - means.loc[list(rest[keys].itertuples(index=False, name=None))].to_numpy()
+        outer = left[[*x, y]] - means.loc[list(left[keys].itertuples(index=False, name=None))].to_numpy()
+        total = (outer[y] ** 2).sum()
+        shares = []
+        for column in x:
+            size = (inner[column] ** 2).sum()
+            slope = (inner[column] * inner[y]).sum() / size if size > 1e-20 else 0.0
+            shares.append(1 - ((outer[y] - slope * outer[column]) ** 2).sum() / total)
+        out.append(shares)
+    return np.array(out)
