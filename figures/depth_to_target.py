@@ -16,27 +16,35 @@ ID = "depth_to_target"
 TITLE = "Target loss and accuracy against the depth of the source"
 PAPER = "Tables 4 and 6 (numbers of the earlier version)"
 ALT = (
-    "Two rows of panels, one column for each input transformation: fully connected, visual prompt, both, none. Horizontally the depth of "
-    "the source, fully connected or convolutional; vertically the squared loss after training (above, logarithmic) and the test accuracy "
+    "Two rows of panels, one column for each input transformation: fully connected, visual prompt, both, none. "
+    "Horizontally the depth of "
+    "the source, fully connected or convolutional; vertically the squared loss after training (above, logarithmic) and the "
+    "test accuracy "
     "(below) on the target, one line for each pair of source and target task. Bars are 95 percent t intervals over seeds."
 )
-SAYS = "The deeper the source, the lower the target loss: FC follows this, VP does not at a small input, VP+FC on CNN only (author notes)."
+SAYS = (
+    "The deeper the source, the lower the target loss: FC follows this, VP does not at a small input, VP+FC on CNN "
+    "only (author notes)."
+)
 SCALES = {
     "smoke": {
         "family": ("dnn", "cnn"), "depth": (1, 2), "cnn_depth": (1, 2), "source_task": ("mnist5k",),
-        "task": ("digits",), "cnn_task": ("digits",), "ce_task": ("digits",), "width": 32, "cnn_width": 4, "seeds": 2,
-        "source_per_class": 10, "source_epochs": 2, "per_class": 2, "test": 50, "epochs": 5, "ks_per_class": 1,
+        "task": ("digits",), "cnn_task": ("digits",), "ce_task": ("digits",),
+        "width": 32, "cnn_width": 4, "seeds": 2, "source_per_class": 10, "source_epochs": 2,
+        "per_class": 2, "test": 50, "epochs": 5, "ks_per_class": 1,
     },
     "course": {
-        "family": ("dnn", "cnn"), "depth": (1, 2, 3, 5, 7, 9), "cnn_depth": (1, 2, 3, 5), "source_task": ("mnist5k", "fashion5k"),
-        "task": ("digits", "mnist5k", "fashion5k"), "cnn_task": ("digits",), "ce_task": ("digits",), "width": 256, "cnn_width": 16,
-        "seeds": 5, "source_per_class": 200, "source_epochs": 20, "per_class": 10, "test": 500, "epochs": 100, "ks_per_class": 3,
+        "family": ("dnn", "cnn"), "depth": (1, 2, 3, 5, 7, 9), "cnn_depth": (1, 2, 3, 5),
+        "source_task": ("mnist5k", "fashion5k"),
+        "task": ("digits", "mnist5k", "fashion5k"), "cnn_task": ("digits",), "ce_task": ("digits",),
+        "width": 256, "cnn_width": 16, "seeds": 5, "source_per_class": 200, "source_epochs": 20,
+        "per_class": 10, "test": 500, "epochs": 100, "ks_per_class": 3,
     },
     "paper": {
         "family": ("dnn", "cnn"), "depth": (1, 2, 3, 4, 5, 6, 7, 8, 9), "cnn_depth": (1, 2, 3, 4, 5, 6, 7, 8, 9),
         "source_task": ("cifar10",), "task": ("stl10", "svhn"), "cnn_task": ("stl10", "svhn"), "ce_task": ("stl10", "svhn"),
-        "width": 2048, "cnn_width": 512, "seeds": 5, "source_per_class": 4500, "source_epochs": 50, "per_class": 500, "test": 8000,
-        "epochs": 150, "ks_per_class": 10,
+        "width": 2048, "cnn_width": 512, "seeds": 5, "source_per_class": 4500, "source_epochs": 50,
+        "per_class": 500, "test": 8000, "epochs": 150, "ks_per_class": 10,
     },
 }  # fmt: skip
 KS_SIDE = 14  # images are averaged down for the pooled kernel, which costs the fourth power of the side
@@ -73,7 +81,8 @@ def source_min_eigenvalue(family, depth, task, key, per_class):
 
 
 def compute(
-    key, *, family, depth, source_task, task, loss, width, seeds, source_per_class, source_epochs, per_class, test, epochs, ks_per_class
+    key, *, family, depth, source_task, task, loss, width, seeds, source_per_class, source_epochs, per_class, test, epochs,
+    ks_per_class
 ):  # fmt: skip
     """One row per seed, target and input transformation."""
     home, rows = load_task(source_task), []

@@ -1,6 +1,7 @@
 """The pieces of a figure's data: computed side by side, each kept as soon as it is finished.
 
-A cell is one call of a figure module's `compute`, given by its keyword arguments. What is finished lies in a folder of its own until
+A cell is one call of a figure module's `compute`, given by its keyword arguments. What is finished lies in a folder of its
+own until
 the figure's data are whole; its name says what it was computed from, so that after a kill only what is missing is computed.
 """
 

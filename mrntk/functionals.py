@@ -1,6 +1,8 @@
-"""Functionals of the spectrum of Theta_T that may decide whether reprogramming works: one number each, from the start of training.
+"""Functionals of the spectrum of Theta_T that may decide whether reprogramming works: one number each, from the start of
+training.
 
-The paper's is lambda_min. Beside it: the other end and the mean of the spectrum, its condition, how many eigenvalues carry it, and two that
+The paper's is lambda_min. Beside it: the other end and the mean of the spectrum, its condition, how many eigenvalues carry
+it, and two that
 look at the labels as well. Their step size is what lambda_max allows, so that a factor of the kernel does not matter to them.
 """
 
@@ -34,9 +36,12 @@ def functionals(
     ----------
     kernel : Theta_T on the training inputs, float64. residual : f(x_i) - y_i before training. y : targets.
 
-    `lambda_min` and `condition` are exactly 0 where the kernel is singular in double precision. `alignment` is that of the labels without
-    their mean over classes, since a model learns no more from the constant. `predicted_loss` is the squared loss that the linearised
-    model has left after `STEPS` steps at `FRACTION` of the largest stable step. For the zero kernel of a model that trains nothing, the
+    `lambda_min` and `condition` are exactly 0 where the kernel is singular in double precision. `alignment` is that of the
+    labels without
+    their mean over classes, since a model learns no more from the constant. `predicted_loss` is the squared loss that the
+    linearised
+    model has left after `STEPS` steps at `FRACTION` of the largest stable step. For the zero kernel of a model that trains
+    nothing, the
     alignment is 0 and the predicted loss that of the start.
     """
     found = spectrum(kernel, vectors=True)

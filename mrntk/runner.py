@@ -220,7 +220,8 @@ def run(
     Raises
     ------
     MrntkError
-        For an unknown figure, scale or setting, missing data packages, a piece that fails, a disk that is full or cannot be written.
+        For an unknown figure, scale or setting, missing data packages, a piece that fails, a disk that is full or cannot be
+        written.
         What was finished before is kept and not computed again.
     """
     started = time.perf_counter()

@@ -86,7 +86,8 @@ def _pair(names: tuple[str, str], model, x, y, loss: str):
         raise
     except (TypeError, ValueError) as error:
         raise MrntkError(
-            f"{names[0]} has examples of shape {x.shape[1:]}, on which the model fails ({first_line(error)}): reshape them, or make the "
+            f"{names[0]} has examples of shape {x.shape[1:]}, on which the model fails ({first_line(error)}): reshape them, "
+            f"or make the "
             "model's parts fit each other."
         ) from error
     if outputs != y.shape[1:]:

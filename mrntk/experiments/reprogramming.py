@@ -1,4 +1,6 @@
-"""One reprogramming: a source, an input transformation, a few target examples; what the kernel says first, what training gives then."""
+"""One reprogramming: a source, an input transformation, a few target examples; what the kernel says first, what training
+gives then.
+"""
 
 import jax
 import numpy as np
@@ -19,7 +21,8 @@ LOSSES = {"mse": mse_loss, "ce": cross_entropy_loss}
 
 
 def make_input_map(name: str, target_shape: tuple, source_shape: tuple, *, key, inner: float = INNER) -> InputMap:
-    """The input transformation of that name in `MAPS`; `inner` is the share of the source's side that the image keeps in a prompt.
+    """The input transformation of that name in `MAPS`; `inner` is the share of the source's side that the image keeps in a
+    prompt.
 
     Raises
     ------
@@ -51,7 +54,9 @@ def starting_outputs(model: Reprogram, x) -> np.ndarray:
 
 
 def examples(task, key, per_class: int, test: int):
-    """(x, y, x_test, y_test): examples a class drawn with the key, and `test` test examples evenly spread; float32, one-hot rows."""
+    """(x, y, x_test, y_test): examples a class drawn with the key, and `test` test examples evenly spread; float32, one-hot
+    rows.
+    """
     x, labels = task.draw(key, min(per_class, int(np.bincount(task.y_train).min())))
     shown = np.linspace(0, len(task.x_test) - 1, min(test, len(task.x_test))).astype(int)
     x_test, y_test = task.x_test[shown], task.one_hot(task.y_test[shown])
@@ -68,7 +73,8 @@ def measure(model: Reprogram, data, *, key, loss: str, epochs: int, batch: int |
 
     Returns
     -------
-    {"trained": number of trained values, "start_loss", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "kernel_sum": the sum
+    {"trained": number of trained values, "start_loss", "train_loss", "train_accuracy", "test_loss", "test_accuracy",
+    "kernel_sum": the sum
     of |Theta_T| over all entries, divided by N} and the `functionals` of Theta_T.
     """
     x, y, x_test, y_test = data

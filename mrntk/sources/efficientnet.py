@@ -4,7 +4,8 @@ The architecture is that of Google's EfficientNet-Lite (tensorflow/tpu, models/o
 Lite0 in width and depth but neither its stem nor its head. The weights are its own, converted to PyTorch by ML Illustrated.
 
 Inside, images are (height, width, channels) and nothing calls XLA's convolution, which on a CPU is slow when it is grouped, most
-of all backwards and in float64: a 1x1 convolution is a matrix product, a depthwise one a sum of shifted, scaled images. Batch norm is folded into the convolution before it.
+of all backwards and in float64: a 1x1 convolution is a matrix product, a depthwise one a sum of shifted, scaled images.
+Batch norm is folded into the convolution before it.
 """
 
 import math
