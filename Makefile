@@ -2,12 +2,13 @@
 #   make lab        open JupyterLab on the course      (make lab JAX=cuda13 for an NVIDIA GPU)
 #   make test       run every check
 #   make figures    draw the figures from committed data (make figures FRESH=1 computes the data again)
+#   make claims     what the paper claims, and what the data say of it
 PYTHON ?= python3
 BIN := .venv/bin
 SCALE ?= $(or $(MRNTK_SCALE),course)
 export JAX
 
-.PHONY: help setup lab test figures notebooks lock clean
+.PHONY: help setup lab test figures claims notebooks lock clean
 help:
 	@sed -n 's/^#   /  /p' Makefile
 
@@ -25,6 +26,9 @@ test: setup
 figures: setup
 	@$(BIN)/mrntk figures --scale $(SCALE) $(if $(FRESH),--fresh)
 
+claims: setup
+	@$(BIN)/mrntk claims
+
 # Execute the notebooks at course scale and pair the result with its Markdown source.
 notebooks: setup
 	@$(BIN)/python notebooks/execute.py
@@ -38,4 +42,4 @@ lock: setup
 	@$(BIN)/python -m uv pip compile --group carriers --no-deps --no-header --no-annotate --quiet >> requirements.txt
 
 clean:
-	rm -rf .venv figures/data/smoke figures/rendered/smoke
+	rm -rf .venv figures/data/.unfinished figures/data/smoke* figures/rendered/smoke* figures/data/*-* figures/rendered/*-*

@@ -104,13 +104,8 @@ def compute(cell: Cell) -> dict:
     return {"csv": to_csv(pd.DataFrame(found)), "seconds": round(time.perf_counter() - started, 2)}
 
 
-def _in_worker(number: int, cell: Cell) -> tuple[int, dict | None, str]:
+def _attempt(number: int, cell: Cell) -> tuple[int, dict | None, str]:
     """(number, result, "") or (number, None, what went wrong)."""
-    import jax
-    import psutil
-
-    # One thread a worker, since there is a worker a core. Read when JAX computes for the first time.
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
     try:
         return number, compute(cell), ""
     except MrntkError as error:
@@ -118,13 +113,23 @@ def _in_worker(number: int, cell: Cell) -> tuple[int, dict | None, str]:
     except Exception as error:
         traceback.print_exc()
         return number, None, repr(error)
+
+
+def _in_worker(number: int, cell: Cell) -> tuple[int, dict | None, str]:
+    import jax
+    import psutil
+
+    # One thread a worker, since there is a worker a core. Read when JAX computes for the first time.
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+    try:
+        return _attempt(number, cell)
     finally:
         if psutil.Process().memory_info().rss > CROWDED:
             jax.clear_caches()  # compiled programs pile up, cell by cell
 
 
 def compute_all(cells: list[Cell], *, jobs: int, dask: str | None = None) -> Iterator[tuple[Cell, dict]]:
-    """(cell, what it gave) for every cell, in the order in which they are finished.
+    """(cell, what it gave) for every cell, in the order in which they are finished. One that fails does not stop the others.
 
     Parameters
     ----------
@@ -134,11 +139,22 @@ def compute_all(cells: list[Cell], *, jobs: int, dask: str | None = None) -> Ite
     Raises
     ------
     MrntkError
-        If a cell fails, with what it said; or if the cluster cannot be reached.
+        In the end, if cells failed, with what the first said; or if the cluster cannot be reached.
     """
+    failed = []
+    for number, content, error in _results(cells, jobs, dask):
+        if content is None:
+            failed.append(f"{cells[number]} failed ({error.strip()})")
+        else:
+            yield cells[number], content
+    if failed:
+        others = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
+        raise MrntkError(f"{failed[0]}{others}; what was finished is kept, and is not computed again.")
+
+
+def _results(cells: list[Cell], jobs: int, dask: str | None) -> Iterator[tuple[int, dict | None, str]]:
     if jobs == 1 and dask is None:
-        results = ((number, compute(cell), "") for number, cell in enumerate(cells))
-        yield from ((cells[number], content) for number, content, _ in results)
+        yield from (_attempt(number, cell) for number, cell in enumerate(cells))
         return
     import joblib
 
@@ -147,7 +163,4 @@ def compute_all(cells: list[Cell], *, jobs: int, dask: str | None = None) -> Ite
     with backend(dask, jobs) as options, joblib.parallel_config(**options):
         tasks = (joblib.delayed(_in_worker)(number, cell) for number, cell in enumerate(cells))
         # batches of one: a cell that is finished must not wait for others
-        for number, content, error in joblib.Parallel(return_as="generator_unordered", batch_size=1)(tasks):
-            if content is None:
-                raise MrntkError(f"{cells[number]} failed, what was finished before is kept: {error.strip()}")
-            yield cells[number], content
+        yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(tasks)

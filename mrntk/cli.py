@@ -30,6 +30,24 @@ def _figures(arguments) -> int:
     return 0
 
 
+def _claims(arguments) -> int:
+    from . import claims
+
+    if arguments.write:
+        from .gallery import write
+
+        for path in write():
+            print(f"written: {path}")
+        return 0
+    found = claims.verdicts()
+    if arguments.id is not None:
+        found = [one for one in found if one.claim.id == arguments.id]
+        if not found:
+            raise MrntkError(f"claim {arguments.id!r} is unknown: `mrntk claims` prints all with their names.")
+    print(claims.report(found))
+    return 0
+
+
 def _list(arguments) -> int:
     from . import catalogue
 
@@ -87,6 +105,11 @@ def parser() -> argparse.ArgumentParser:
         "--dask", metavar="ADDRESS", help="compute on the workers of this Dask scheduler (local: here)"
     )
     figures.set_defaults(run=_figures)
+
+    claims = commands.add_parser("claims", help="what the paper claims, and what the committed data say of it")
+    claims.add_argument("id", nargs="?", metavar="ID", help="this claim alone")
+    claims.add_argument("--write", action="store_true", help="write the gallery and the README's table instead")
+    claims.set_defaults(run=_claims)
 
     listing = commands.add_parser(
         "list", help="sources and tasks: what there is, its licence, and what must be downloaded"

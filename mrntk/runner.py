@@ -39,7 +39,7 @@ class _Work:
         try:
             record = json.loads((figures_folder() / "data" / self.scale / f"{self.figure.id}.json").read_text())
             return record["seconds"] / record["cells"]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return float("nan")
 
     def finish(self):

@@ -38,7 +38,7 @@ def by_seed(data: pd.DataFrame, y: str) -> Float[np.ndarray, " seeds"]:
     return data.groupby("seed")[y].mean().to_numpy()
 
 
-def with_interval(values: Sequence[float], digits: int = 2, *, sign: bool = False) -> str:
+def with_interval(values: Sequence[float] | np.ndarray | pd.Series, digits: int = 2, *, sign: bool = False) -> str:
     """The mean and its 95 % t interval in words: "0.83 (0.80 to 0.86)"."""
     low, high = t_interval(values)
     form = f"{'+' if sign else ''}.{digits}f"
@@ -56,13 +56,15 @@ def variance_explained(
     It is at most
     1, and negative where the column misleads. A column that does not vary within groups explains 0.
     """
-    keys = list(groups)
-    out = []
+    keys, out = list(groups), []
+
+    def centred(part, means):
+        return part[[*x, y]].to_numpy() - part[keys].merge(means, on=keys, how="left")[[*x, y]].to_numpy()
+
     for seed in sorted(data["seed"].unique()):
         rest, left = data[data["seed"] != seed], data[data["seed"] == seed]
-        means = rest.groupby(keys)[[*x, y]].mean()
-        inner = rest[[*x, y]] - means.loc[list(rest[keys].itertuples(index=False, name=None))].to_numpy()
-        outer = left[[*x, y]] - means.loc[list(left[keys].itertuples(index=False, name=None))].to_numpy()
+        means = rest.groupby(keys)[[*x, y]].mean().reset_index()
+        inner, outer = (pd.DataFrame(centred(part, means), columns=[*x, y]) for part in (rest, left))
         total = (outer[y] ** 2).sum()
         shares = []
         for column in x:

@@ -31,9 +31,9 @@ class Part:
     """One number a seed, and the open interval (low, high) in which their mean should lie."""
 
     name: str
-    values: Sequence[float]
-    low: float = -np.inf
-    high: float = np.inf
+    values: Sequence[float] | np.ndarray
+    low: float | int = -np.inf
+    high: float | int = np.inf
     closed: bool = False  # the claim denies an effect: it fails only if the whole interval lies outside
 
     @property

@@ -1,0 +1,159 @@
+"""A CNN of 1 to 6 layers on frozen features, reprogrammed: what its depth does (the arXiv version's experiment)."""
+
+import jax
+import numpy as np
+from matplotlib import pyplot as plt
+
+from mrntk.drawing import INTERVAL, mean_line, shared_legend
+from mrntk.experiments.reprogramming import MAP_NAMES, examples, loss_and_accuracy, make_input_map, measure
+from mrntk.recipes import source_optimiser
+from mrntk.reprogram import Reprogram
+from mrntk.sources.features import FeatureCNN, extract, on_features
+from mrntk.sources.registry import load_source
+from mrntk.statistics import by_seed, slopes, with_interval
+from mrntk.tasks import load_task
+from mrntk.training import fit
+
+ID = "feature_cnn_depth"
+TITLE = "Frozen features and a CNN of 1 to 6 layers as the source"
+PAPER = "the experiment of the arXiv version on CLIP features, with EfficientNet-Lite0's feature map in CLIP's place"
+ALT = (
+    "Four panels against the depth, 1 to 6, of the convolutional network that was trained on frozen features. Top left its "
+    "accuracy on its own task, test and training part; top right the test accuracy on the target after reprogramming by a fully "
+    "connected map or a visual prompt; bottom left the target loss after training; bottom right the smallest eigenvalue of the "
+    "target kernel before training, logarithmic. Bars are 95 percent t intervals over seeds."
+)
+SAYS = (
+    "With CLIP as a fixed feature extractor and a CNN of 1 to 6 layers on it, source accuracy rises with depth, target accuracy "
+    "rises with the source's depth, and VP beats FC (machine-written summary of the arXiv version)."
+)
+SCALES = {
+    "smoke": {
+        "source": "efficientnet-lite0", "side": 32, "depth": (1,), "width": 4, "source_task": "fashion5k",
+        "task": ("digits",), "maps": ("fc", "vp"), "seeds": 2,
+        "source_per_class": 1, "source_test": 10, "source_epochs": 2, "per_class": 1,
+        "test": 10, "epochs": 2, "batch": 10,
+    },
+    "course": {
+        "source": "efficientnet-lite0", "side": 64, "depth": (1, 2, 3, 4, 5, 6), "width": 32, "source_task": "fashion5k",
+        "task": ("digits",), "maps": ("fc", "vp"), "seeds": 5, "source_per_class": 100, "source_test": 1000, "source_epochs": 10,
+        "per_class": 5, "test": 200, "epochs": 20, "batch": 25,
+    },
+    "paper": {
+        "source": "efficientnet-lite0", "side": 224, "depth": (1, 2, 3, 4, 5, 6), "width": 256, "source_task": "cifar10",
+        "task": ("stl10", "svhn"), "maps": ("vp",), "seeds": 5, "source_per_class": 4500, "source_test": 10000, 
+        "source_epochs": 50, "per_class": 10, "test": 8000, "epochs": 150, "batch": 100,
+    },
+}  # fmt: skip
+SOURCE_BATCH = 64
+
+
+def cells(*, depth, **rest):
+    """One piece a depth, all seeds in it; computing the features again for each depth costs seconds."""
+    return [{"depth": d} | rest for d in depth]
+
+
+def source_features(features, home, key, per_class, test):
+    """{"train": (features, one-hot rows), "test": ...} of the source task, computed once for all seeds."""
+    x, y, x_test, y_test = examples(home, key, per_class, test)
+    return {"train": (extract(features, x), y), "test": (extract(features, x_test), y_test)}
+
+
+def trained_head(features, data, depth, width, epochs, keys):
+    """(head(features), {"source_train_loss", ...}): `train_head` with the features taken from `data`."""
+    x, y = data["train"]
+    head = FeatureCNN(
+        x.shape[1], y.shape[1], depth=depth, width=width, key=keys[0], map_shape=getattr(features, "map_shape", None)
+    )
+    options = {"optimiser": source_optimiser(), "epochs": epochs, "loss": "ce", "batch": min(SOURCE_BATCH, len(x))}
+    head, about = fit(head, x, y, key=keys[1], **options).model, {}
+    for part, (inputs, targets) in data.items():
+        found = loss_and_accuracy(head, inputs, targets, "ce")
+        about |= {f"source_{part}_loss": found[0], f"source_{part}_accuracy": found[1]}
+    return on_features(features, head), about
+
+
+def compute(
+    key, *, source, side, depth, width, source_task, task, maps, seeds, source_per_class, source_test, source_epochs,
+    per_class, test, epochs, batch,
+):  # fmt: skip
+    """One row per seed, target and input transformation; cross-entropy throughout."""
+    features, rows = load_source(source, side=side, features=True), []
+    home = load_task(source_task).as_rgb().resized(side)
+    key_home, key = jax.random.split(key)
+    data = source_features(features, home, key_home, source_per_class, source_test)
+    for seed in range(seeds):
+        keys = jax.random.split(jax.random.fold_in(key, seed), 5)
+        model, about = trained_head(features, data, depth, width, source_epochs, keys[:2])
+        for target in task:
+            shown = examples(load_task(target).as_rgb(), keys[2], per_class, test)
+            for name in maps:
+                a = make_input_map(name, shown[0].shape[1:], model.input_shape, key=keys[3])
+                some = min(batch, len(shown[0]))
+                found = measure(Reprogram(a, model), shown, key=keys[4], loss="ce", epochs=epochs, batch=some)
+                rows.append({"depth": depth, "map": name, "task": target, "seed": seed} | about | found)
+    return rows
+
+
+def case_label(name: str, task: str) -> str:
+    return f"target {task}, {MAP_NAMES[name]}"
+
+
+def render(data):
+    """Source accuracy and the target's accuracy, loss and smallest eigenvalue, each against depth."""
+    figure, axes = plt.subplots(2, 2, figsize=(7.2, 5.4), sharex=True)
+    (source, accuracy), (loss, eigenvalue) = axes
+    once = data.drop_duplicates(["depth", "seed"])
+    for number, part in enumerate(("test", "train"), 4):
+        mean_line(source, once, "depth", f"source_{part}_accuracy", number=number, label=f"{part} part")
+    source.legend(loc="best")
+    for number, (case, part) in enumerate(data.groupby(["map", "task"], sort=False)):
+        mean_line(accuracy, part, "depth", "test_accuracy", number=number, label=case_label(*case))
+        mean_line(loss, part, "depth", "train_loss", number=number, log=True)
+        some = part["lambda_min"] > 0
+        if some.any():
+            mean_line(eigenvalue, part[some], "depth", "lambda_min", number=number, log=True)
+    titles = {
+        source: "source", accuracy: "target, after reprogramming", loss: "target, after reprogramming",
+        eigenvalue: "target, before training",
+    }  # fmt: skip
+    labels = {
+        source: "accuracy", accuracy: "test accuracy", loss: "training cross-entropy",
+        eigenvalue: r"$\lambda_{\min}[\Theta_T]$" + zeros(data),
+    }  # fmt: skip
+    for axis, title in titles.items():
+        axis.set(title=title, ylabel=labels[axis])
+    for axis in axes[1]:
+        axis.set(xlabel="convolutions in the trained head", xticks=sorted(data["depth"].unique()))
+    shared_legend(figure, accuracy, title=f"{data['seed'].nunique()} seeds, {INTERVAL}")
+    return figure
+
+
+def zeros(data) -> str:
+    """How many kernels are singular and so cannot be drawn on a logarithmic axis."""
+    singular = int((data["lambda_min"] <= 0).sum())
+    return f" ({singular} of {len(data)} are 0, not drawn)" if singular else ""
+
+
+def finds(data):
+    """What one more layer does to the source, to the target and to lambda_min; and VP against FC."""
+    once = data.drop_duplicates(["depth", "seed"])
+    words = []
+    if data["depth"].nunique() > 1:
+        gained = with_interval(100 * slopes(once, "source_test_accuracy", log=False), 1, sign=True)
+        words.append(f"One more layer changes the source's test accuracy by {gained} points")
+        for name, part in data.groupby("map", sort=False):
+            accuracy = with_interval(100 * slopes(part, "test_accuracy", by=("task",), log=False), 1, sign=True)
+            loss = with_interval(100 * np.expm1(slopes(part, "train_loss", by=("task",))), 0, sign=True)
+            words.append(f"{MAP_NAMES[name]}: target accuracy {accuracy} points, target loss {loss} %")
+            if (part["lambda_min"] > 0).all():
+                least = with_interval(100 * np.expm1(slopes(part, "lambda_min", by=("task",))), 0, sign=True)
+                words[-1] += rf", lambda_min {least} %"
+    if {"fc", "vp"} <= set(data["map"]):
+        ahead = by_seed(data[data["map"] == "vp"], "test_accuracy") - by_seed(
+            data[data["map"] == "fc"], "test_accuracy"
+        )
+        words.append(
+            f"VP minus FC in target accuracy, over all depths: {with_interval(100 * ahead, 1, sign=True)} points"
+        )
+    return "; ".join(words) + "."
