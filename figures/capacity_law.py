@@ -86,8 +86,10 @@ def compute(key, *, family, inner, depth, width, per_class, seeds, source_task, 
 
 
 def law(data):
-    """The most that the rank can be: N c, the prompt's entries, and, for a DNN, whose input gradients are mixed from the rows of its
-    first layer, the width."""
+    """The most that the rank can be: N c, the prompt's entries, and for a DNN the width of its first layer.
+
+    Input gradients of a DNN are mixtures of the rows of its first weights.
+    """
     cap = np.minimum(data["outputs"], data["entries"])
     return cap.mask(data["family"] == "dnn", np.minimum(cap, data["width"]))
 
@@ -138,14 +140,15 @@ def percent(values, digits=0):
 
 def finds(data):
     """Whether the law is kept, how often it is reached, and what stays on either side of N c = entries."""
-    data = data.assign(law=law(data), share=data["floor"] / data["start_loss"], over=data["outputs"] > data["entries"])
+    data = data.assign(law=law(data), share=data["floor"] / data["start_loss"])
+    data["over"] = data["outputs"] > data["entries"]
     words = []
     for family, part in data.groupby("family", sort=False):
         reached = part.assign(reached=part["rank"] / part["law"]).groupby("seed")["reached"].mean()
         over, under = (part[part["over"] == side].groupby("seed")["share"].mean() for side in (True, False))
         words.append(
-            f"{NAMES[family]}: the rank is {percent(reached)} of what the law allows, and of the starting loss {percent(over, 1)} "
+            f"{NAMES[family]}: the rank is {percent(reached)} of what the law allows; of the starting loss {percent(over, 1)} "
             f"stays where N c exceeds the entries, {percent(under, 1)} where it does not"
         )
-    above = int((data["rank"] > data["law"]).sum())
-    return f"The rank is above min(N c, entries) (for the DNN also: the width) in {above} of {len(data)} cases. {'. '.join(words)}."
+    above, cap = int((data["rank"] > data["law"]).sum()), "min(N c, entries), for the DNN also the width"
+    return f"The rank is above the law, {cap}, in {above} of {len(data)} cases. {'. '.join(words)}."

@@ -29,13 +29,14 @@ SAYS = (
 )
 FROM = "depth_to_target"
 MAPS = ("fc", "vp", "vp_fc")
+ROUNDING = 1e-12
 LABELS = {name: label for name, (label, _) in FUNCTIONALS.items()} | {"ks_lambda_min": r"$\lambda_{\min}[K_S]$"}
 
 
 def centred(data, column):
-    """Log of a column without the mean of its pair of tasks; -inf where it is 0."""
+    """Log of a column without the mean of its pair of tasks; -inf where it is 0, or 0 but for rounding."""
     with np.errstate(divide="ignore"):
-        logs = np.log10(data[column].clip(lower=0))
+        logs = np.log10(data[column].where(data[column] > ROUNDING, 0))
     means = logs.replace(-np.inf, np.nan).groupby([data[key] for key in GROUPS]).transform("mean")
     return logs - means
 
@@ -78,42 +79,47 @@ def all_shares(data):
 
 
 def bars(axis, table):
-    """Share explained by functional and map, with intervals over the seeds left out."""
+    """Share explained by functional and map, with intervals over the seeds left out; the axis ends at -0.5."""
     for number, name in enumerate(MAPS):
         for place, column in enumerate(COLUMNS):
             values = table[(table["map"] == name) & (table["functional"] == column)]["share"].to_numpy()
             low, high = t_interval(values)
-            mean, where = max(values.mean(), -0.5), place + 0.26 * (number - 1)
+            where = place + 0.26 * (number - 1)
             style = {
                 "color": OKABE_ITO[number],
                 "edgecolor": "black",
                 "linewidth": 0.3,
-                "hatch": ("", "//", "..")[number],
+                "hatch": ("", "///", "...")[number],
             }
-            axis.barh(where, mean, height=0.26, label=MAP_NAMES[name] if place == 0 else None, **style)
-            axis.plot([max(low, -0.5), min(high, 1)], [where, where], color="black", linewidth=0.8)
-    axis.set(yticks=range(len(COLUMNS)), yticklabels=[LABELS[c] for c in COLUMNS], xlim=(-0.5, 1))
-    axis.tick_params(axis="y", labelsize=7)
-    axis.invert_yaxis()
-    axis.set_title("share of variance explained,\nseeds left out", pad=3, fontsize=9)
+            axis.bar(
+                where, max(values.mean(), -0.5), width=0.26, label=MAP_NAMES[name] if place == 0 else None, **style
+            )
+            axis.plot([where, where], [max(low, -0.5), max(min(high, 1), -0.5)], color="black", linewidth=0.8)
+    axis.set(xticks=range(len(COLUMNS)), xticklabels=[LABELS[column] for column in COLUMNS], ylim=(-0.5, 1))
+    axis.tick_params(axis="x", labelsize=7)
+    axis.axhline(0, color="black", linewidth=0.6)
+    axis.set_ylabel("share of variance explained,\nseeds left out")
 
 
 def render(data):
-    """Eight scatter plots and one of bars."""
+    """Eight scatter plots above, bars below."""
     data = data[data["loss"] == "mse"]
-    figure, axes = plt.subplots(3, 3, figsize=(7.2, 6.8))
-    for axis, column in zip(axes.flat, COLUMNS, strict=False):
-        scatter(axis, data, column)
-    for row in axes:
-        row[0].set_ylabel("log₁₀ target loss")
-    bars(axes[2, 2], all_shares(data))
-    for axis in [*axes[1][2:], *axes[2][:2]]:
-        axis.set_xlabel("log₁₀ of the functional")
-    handles, labels = axes[2, 2].get_legend_handles_labels()
+    figure = plt.figure(figsize=(7.2, 6.6))
+    axes = figure.subplot_mosaic("abcd;efgh;xxxx", height_ratios=(1, 1, 1.2))
+    for letter, column in zip("abcdefgh", COLUMNS, strict=True):
+        scatter(axes[letter], data, column)
+        if letter not in "ae":
+            axes[letter].tick_params(labelleft=False)
+    for letter in "bcdefgh":
+        axes[letter].sharey(axes["a"])
+    for letter in "ae":
+        axes[letter].set_ylabel("log₁₀ target loss")
+    for letter in "efgh":
+        axes[letter].set_xlabel("log₁₀ of the functional", fontsize=8)
+    bars(axes["x"], all_shares(data))
+    handles, labels = axes["x"].get_legend_handles_labels()
     seeds = data["seed"].nunique()
-    title = (
-        f"both relative to their pair of tasks; bands and bars: 95 % intervals ({seeds} seeds); zeros at the left edge"
-    )
+    title = f"Points relative to their pair of tasks, zeros at the left edge; bands and bars: 95 % intervals ({seeds} seeds)"
     figure.legend(handles, labels, loc="outside lower center", ncols=3, title=title, title_fontsize=8)
     return figure
 

@@ -37,7 +37,7 @@ SCALES = {
     "course": {
         "family": ("dnn", "cnn"), "map": ("fc", "vp"), "task": "digits", "source_task": "mnist5k", "seeds": 5,
         "per_class": 5, "depth": 3, "width": 256, "cnn_depth": 3, "cnn_width": 16, "source_per_class": 200,
-        "source_epochs": 20, "steps": 200, "cnn_steps": 200, "records": 10, "fraction": 0.1,
+        "source_epochs": 20, "steps": 200, "cnn_steps": 100, "records": 10, "fraction": 0.1,
     },
     "paper": {
         "family": ("dnn", "cnn"), "map": ("fc", "vp"), "task": "digits", "source_task": "mnist5k", "seeds": 5,
@@ -57,14 +57,12 @@ def cells(*, family, map, depth, cnn_depth, width, cnn_width, steps, cnn_steps, 
     return [{"family": name, "map": kind, **sizes[name], **rest} for name in family for kind in map]
 
 
-def compute(
-    key, *, family, map, task, source_task, seeds, per_class, depth, width, source_per_class, source_epochs, steps, records, fraction
-):  # fmt: skip
-    """One row per seed and recorded step. Step size: `fraction` of the largest stable one."""
+def compute(key, *, family, map, task, source_task, seeds, per_class, depth, width, steps, records, fraction, **recipe):
+    """One row per seed and recorded step. The step size is `fraction` of the largest that is stable."""
     home, target, rows = load_task(source_task), load_task(task), []
-    recipe = Recipe(loss="mse", epochs=source_epochs, per_class=source_per_class)
+    trained = Recipe(loss="mse", epochs=recipe["source_epochs"], per_class=recipe["source_per_class"])
     for seed in range(seeds):
-        source = train(family, home, seed=42 + seed, recipe=recipe, depth=depth, width=width).source
+        source = train(family, home, seed=42 + seed, recipe=trained, depth=depth, width=width).source
         keys = jax.random.split(jax.random.fold_in(key, seed), 2)
         x, y, _, _ = examples(target, keys[0], per_class, 1)
         model = Reprogram(make_input_map(map, x.shape[1:], source.input_shape, key=keys[1]), source)

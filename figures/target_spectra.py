@@ -10,8 +10,8 @@ from mrntk.inputs import Resize
 from mrntk.ntk.empirical import empirical_ntk
 from mrntk.outputs import IdentityOutput, TrainedLinear, random_mapping
 from mrntk.reprogram import Reprogram
-from mrntk.sources.registry import load_source
 from mrntk.sources.networks import DNN
+from mrntk.sources.registry import load_source
 from mrntk.sources.trained import Recipe, train
 from mrntk.spectrum import spectrum
 from mrntk.statistics import with_interval

@@ -44,8 +44,8 @@ PAPER = "beyond the paper (its abstract names time series as a field where repro
 ALT = (
     "Four panels for time-series tasks given to CREPE by a prompt around the series. Eigenvalues of the target kernel before "
     "training against their rank; the squared loss that this kernel predicts, as lines, beside real gradient descent, as "
-    "markers; test accuracy of the pretrained network, of the same network untrained and of a linear model; the terms of two risk bounds "
-    "beside the target risk, logarithmic. Bars are 95 percent t intervals over seeds."
+    "markers; test accuracy of the pretrained network, of the same network untrained and of a linear model; the terms of two risk "
+    "bounds beside the target risk, logarithmic. Bars are 95 percent t intervals over seeds."
 )
 SAYS = (
     "Beyond the paper: it names time series as a field where reprogramming works (abstract). Voice2Series bounds the target risk "
@@ -242,8 +242,9 @@ def draw_accuracies(axis, data, tasks):
             values = part[(part["task"] == task) & (part["way"] == way)]["value"]
             style = {"color": OKABE_ITO[(5, 4, 7)[number]], "marker": "osD"[number], "label": None if place else label}
             draw_points(axis, place + 0.2 * (number - 1), values, **style)
-    axis.set(title="after training", ylabel="test accuracy", ylim=(0, 1.02), xlim=(-0.5, len(tasks) - 0.5))
-    axis.legend(loc="lower left", fontsize=7)
+    axis.set(title="after training", ylabel="test accuracy", ylim=(0, 1.22), xlim=(-0.5, len(tasks) - 0.5))
+    axis.set_yticks(np.linspace(0, 1, 6))
+    axis.legend(loc="upper center", fontsize=7, ncols=3, columnspacing=1, handletextpad=0.3)
 
 
 def draw_bounds(axis, data, tasks):
@@ -257,9 +258,7 @@ def draw_bounds(axis, data, tasks):
                 if chosen.any():
                     draw_points(axis, place + shift + 0.06 * (number - 1.5), data[chosen]["value"], **style)
         axis.plot([], [], color=colour, marker=marker, linestyle="none", label=label)
-    axis.axhline(2**0.5, color="k", linestyle=LINES[1], linewidth=1)
-    options = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom", "fontsize": 7}
-    axis.annotate(r"$\sqrt{2}$: no risk is larger", (0.99, 2**0.5), **options)
+    axis.axhline(2**0.5, color="k", linestyle=LINES[1], linewidth=1, label=r"$\sqrt{2}$: no risk is larger")
     axis.set(title="bounds; open: all 360 logits", ylabel="risk", yscale="log", xlim=(-0.5, len(tasks) - 0.5))
 
 
@@ -306,6 +305,6 @@ def finds(data):
     return (
         f"Of {count} tasks the reprogrammed network beats the untrained one in {words[0]} and the linear model in {words[1]}. "
         f"The squared loss that the kernel predicts after {int(last['index'].iloc[0])} steps is off by "
-        f"{with_interval(100 * error, 1)} %. With K = c_T the bound is {with_interval(bound, 1)} and the sharper one {with_interval(sharper, 1)} for a target "
-        f"risk of {with_interval(risk_)}, means over tasks: {worth} no more than that no risk is above 1.41."
+        f"{with_interval(100 * error, 1)} %. With K = c_T the bound is {with_interval(bound, 1)} and the sharper one "
+        f"{with_interval(sharper, 1)} for a target risk of {with_interval(risk_)}, means over tasks: {worth} no more than that no risk is above 1.41."
     )

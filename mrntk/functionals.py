@@ -22,7 +22,7 @@ FUNCTIONALS = {
     "lambda_mean": (r"mean $\lambda$", True),
     "condition": (r"$\lambda_{\min}/\lambda_{\max}$", True),
     "effective_rank": ("effective rank", True),
-    "alignment": ("alignment with the labels", True),
+    "alignment": ("alignment", True),
     "predicted_loss": ("predicted loss", False),
 }
 

@@ -1,0 +1,155 @@
+"""Does the visual prompt need a larger source input? Target loss against depth at three sizes, and the capacity law."""
+
+import jax
+import numpy as np
+from matplotlib import pyplot as plt
+
+from mrntk.drawing import INTERVAL, mean_line
+from mrntk.experiments.reprogramming import MAP_NAMES, examples, loss_and_accuracy, make_input_map, measure
+from mrntk.reprogram import Reprogram
+from mrntk.sources.trained import Recipe, train
+from mrntk.statistics import by_seed, slopes, with_interval
+from mrntk.style import MARKERS, OKABE_ITO, t_interval
+from mrntk.tasks import load_task
+
+ID = "input_size"
+TITLE = "Target loss against depth at three sizes of the source's input"
+PAPER = "notes on the earlier version: source inputs of 28, 56 and 112 pixels"
+ALT = (
+    "Four panels. Above, the target's training loss against the depth of the source on a logarithmic axis, one line for "
+    "each side of the source's input: left for a visual prompt, right for a fully connected layer. Below left, the slope "
+    "of the log loss against depth for each side, with a line at zero. Below right, the rank of the prompt's target "
+    "kernel as a share of all outputs against the number of prompt entries as a share of all outputs, beside the bound "
+    "that the rank cannot exceed either. Bars are 95 percent t intervals over seeds."
+)
+SAYS = (
+    "With VP the target loss does not fall with the source's depth at a small input; a larger input, 56 or 112 pixels "
+    "instead of 28, lets VP follow the prediction (author notes). The capacity law, rank <= number of prompt entries, is "
+    "our addition."
+)
+# The rank is also at most the width of a DNN's first layer, since all input gradients lie in the row space of its weights. So the
+# width is above N_T c_T, which lies between the 384 prompt entries at 28 pixels and the 1536 at 56.
+SCALES = {
+    "smoke": {
+        "side": (28, 42), "depth": (1, 2), "source_task": "mnist5k", "task": "digits", "width": 32, "seeds": 2,
+        "source_per_class": 10, "source_epochs": 2, "per_class": 1, "test": 10, "epochs": 5,
+    },
+    "course": {
+        "side": (28, 56, 112), "depth": (1, 2, 3, 5), "source_task": "mnist5k", "task": "digits", "width": 1024,
+        "seeds": 5, "source_per_class": 100, "source_epochs": 10, "per_class": 5, "test": 500, "epochs": 100,
+    },
+    "paper": {
+        "side": (28, 56, 112), "depth": (1, 2, 3, 4, 5, 6, 7, 8, 9), "source_task": "cifar10", "task": "stl10",
+        "width": 2048, "seeds": 5, "source_per_class": 4500, "source_epochs": 50, "per_class": 100, "test": 8000,
+        "epochs": 150,
+    },
+}  # fmt: skip
+MAPS = ("vp", "fc")
+BATCH, SHOWN = 128, 1000  # examples a step of the source's training; examples for its losses
+
+
+def cells(*, side, depth, **rest):
+    """One piece per size and depth, all seeds in it."""
+    return [{"side": s, "depth": d, **rest} for s in side for d in depth]
+
+
+def quality(source, task) -> dict:
+    """Loss and accuracy of the source on evenly spread examples of both parts of its task."""
+    about = {}
+    for part, x, labels in (("train", task.x_train, task.y_train), ("test", task.x_test, task.y_test)):
+        rows = np.linspace(0, len(x) - 1, min(SHOWN, len(x))).astype(int)
+        loss, accuracy = loss_and_accuracy(source, x[rows], task.one_hot(labels[rows]), "mse")
+        about |= {f"source_{part}_loss": loss, f"source_{part}_accuracy": accuracy}
+    return about
+
+
+def compute(
+    key, *, side, depth, source_task, task, width, seeds, source_per_class, source_epochs, per_class, test, epochs
+):
+    """One row per seed and input transformation."""
+    home, rows = load_task(source_task).with_inputs(np.float32).resized(side), []
+    recipe = Recipe(loss="mse", epochs=source_epochs, per_class=source_per_class, batch=BATCH)
+    for seed in range(seeds):
+        keys = jax.random.split(jax.random.fold_in(key, seed), 3)
+        source = train("dnn", home, seed=42 + seed, recipe=recipe, depth=depth, width=width).source
+        about, data = quality(source, home), examples(load_task(task), keys[0], per_class, test)
+        for name in MAPS:
+            a = make_input_map(name, data[0].shape[1:], source.input_shape, key=keys[1])
+            found = measure(Reprogram(a, source), data, key=keys[2], loss="mse", epochs=epochs)
+            place = {"side": side, "depth": depth, "map": name, "seed": seed, "width": width, "outputs": data[1].size}
+            rows.append(place | about | found)
+    return rows
+
+
+def losses(axis, data, name):
+    """Target loss against depth, a line a side."""
+    for number, (side, part) in enumerate(data[data["map"] == name].groupby("side")):
+        mean_line(axis, part, "depth", "train_loss", number=number, log=True, label=f"{side} px")
+    axis.set(title=MAP_NAMES[name], xlabel="depth of the source", xticks=sorted(data["depth"].unique()))
+
+
+def slope_bars(axis, data):
+    """Change of the log loss with one more layer, with its interval, for every side."""
+    sides = sorted(data["side"].unique())
+    for number, name in enumerate(MAPS):
+        parts = [slopes(data[(data["map"] == name) & (data["side"] == side)], "train_loss") for side in sides]
+        means, ends = [part.mean() for part in parts], np.array([t_interval(part) for part in parts])
+        style = {"color": OKABE_ITO[number], "marker": MARKERS[number], "capsize": 3, "linestyle": ""}
+        at = np.arange(len(sides)) + 0.16 * (number - 0.5)
+        axis.errorbar(at, means, yerr=[means - ends[:, 0], ends[:, 1] - means], label=MAP_NAMES[name], **style)
+    axis.axhline(0, color="black", linewidth=0.8)
+    axis.set(xticks=range(len(sides)), xticklabels=sides, xlabel="side of the source's input (pixels)")
+    axis.set(ylabel="slope of log target loss\na layer", xlim=(-0.5, len(sides) - 0.5))
+    axis.legend()
+
+
+def capacity(axis, data):
+    """Rank of VP's kernel over N c, against prompt entries over N c."""
+    data = data[data["map"] == "vp"].assign(
+        room=lambda d: d["trained"] / d["outputs"], share=lambda d: d["rank"] / d["outputs"]
+    )
+    room = np.geomspace(data["room"].min() / 1.5, data["room"].max() * 1.5, 200)
+    axis.plot(room, np.minimum(room, 1), color="black", linewidth=1, label=r"bound: entries, $N_T c_T$")
+    if (data["width"] < data["outputs"]).any():
+        axis.axhline((data["width"] / data["outputs"]).min(), color="grey", linestyle=":", label="bound: width")
+    for number, (depth, part) in enumerate(data.groupby("depth")):
+        mean_line(axis, part, "room", "share", number=number + 3, label=f"depth {depth}")
+    axis.set(
+        xscale="log", xlabel=r"prompt entries / $N_T c_T$", ylabel=r"rank of $\Theta_T$ / $N_T c_T$", ylim=(0, 1.06)
+    )
+    axis.legend(fontsize=7, handlelength=2.4, labelspacing=0.3)
+
+
+def render(data):
+    """Losses above; slopes and ranks below."""
+    figure, axes = plt.subplots(2, 2, figsize=(7.2, 5.4))
+    for axis, name in zip(axes[0], MAPS, strict=True):
+        losses(axis, data, name)
+    axes[0, 1].sharey(axes[0, 0])
+    axes[0, 0].set_ylabel("target loss (squared)")
+    axes[0, 0].legend(title="source input", title_fontsize=8)
+    slope_bars(axes[1, 0], data)
+    capacity(axes[1, 1], data)
+    figure.supxlabel(f"{data['seed'].nunique()} seeds, {INTERVAL}", fontsize=8)
+    return figure
+
+
+def finds(data):
+    """Slopes by side and map; what the capacity law leaves of the rank."""
+    words = []
+    for name in MAPS:
+        groups = data[data["map"] == name].groupby("side")
+        changes = [
+            f"{with_interval(100 * np.expm1(slopes(part, 'train_loss')), 0, sign=True)} % at {side} px"
+            for side, part in groups
+        ]
+        words.append(f"{MAP_NAMES[name]} {', '.join(changes)}")
+    deepest = data[(data["map"] == "vp") & (data["depth"] == data["depth"].max())]
+    ranks = [
+        f"{with_interval(by_seed(part, 'rank'), 0)} with {part['trained'].iloc[0]} entries ({side} px)"
+        for side, part in deepest.groupby("side")
+    ]
+    return (
+        f"Change of the target loss with one more layer: {'; '.join(words)}. Rank of the prompt's kernel, of at most "
+        f"{data['outputs'].iloc[0]}, at depth {data['depth'].max()}: {', '.join(ranks)}."
+    )

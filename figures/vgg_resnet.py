@@ -1,0 +1,115 @@
+"""VGG and ResNet of growing depth on a larger input: does the target loss fall with depth there, too?"""
+
+import jax
+import numpy as np
+import pandas as pd
+
+from mrntk.drawing import NAMES, against_depth
+from mrntk.experiments.reprogramming import MAP_NAMES, examples, loss_and_accuracy, make_input_map, measure
+from mrntk.reprogram import Reprogram
+from mrntk.sources.trained import Recipe, train
+from mrntk.statistics import slopes, with_interval
+from mrntk.tasks import load_task
+
+ID = "vgg_resnet"
+TITLE = "Target loss against depth for VGG and ResNet on a larger input"
+PAPER = "notes on the earlier version: ResNet and VGG on ImageNet-10 at 112 pixels"
+ALT = (
+    "Two rows of three panels against the depth of the source, counted in levels a group, one line for VGG and one for "
+    "ResNet. Above squared losses on a logarithmic axis, below test accuracies. Left column: the source on the test part "
+    "of its own task. Middle and right: the target after reprogramming with a fully connected layer and with a visual "
+    "prompt; there the loss is that on the training examples. Bars are 95 percent t intervals over seeds."
+)
+SAYS = "On inputs of 112 pixels lambda_min rises and the target loss falls with depth, for VGG and ResNet alike (author notes)."
+SCALES = {
+    "smoke": {
+        "family": ("vgg", "resnet"), "depth": (1, 2), "groups": 1, "width": 2, "source_task": "mnist5k", "side": 28,
+        "task": "digits", "seeds": 2, "source_per_class": 5, "source_epochs": 1, "source_batch": 32, "per_class": 1,
+        "test": 10, "epochs": 3,
+    },
+    "course": {
+        "family": ("vgg", "resnet"), "depth": (1, 2, 3), "groups": 2, "width": 8, "source_task": "mnist5k", "side": 56,
+        "task": "digits", "seeds": 5, "source_per_class": 100, "source_epochs": 12, "source_batch": 32, "per_class": 5,
+        "test": 500, "epochs": 100,
+    },
+    "paper": {
+        "family": ("vgg", "resnet"), "depth": (1, 2, 3, 4), "groups": 3, "width": 32, "source_task": "cifar10",
+        "side": 112, "task": "stl10", "seeds": 5, "source_per_class": 4500, "source_epochs": 50, "source_batch": 128,
+        "per_class": 50, "test": 8000, "epochs": 150,
+    },
+}  # fmt: skip
+MAPS = ("fc", "vp")
+SHOWN = 1000  # examples for the source's losses
+
+
+def cells(*, family, depth, **rest):
+    """One piece per family and depth, all seeds in it."""
+    return [{"family": name, "depth": d, **rest} for name in family for d in depth]
+
+
+def quality(source, task) -> dict:
+    """Loss and accuracy of the source on evenly spread examples of both parts of its task."""
+    about = {}
+    for part, x, labels in (("train", task.x_train, task.y_train), ("test", task.x_test, task.y_test)):
+        rows = np.linspace(0, len(x) - 1, min(SHOWN, len(x))).astype(int)
+        loss, accuracy = loss_and_accuracy(source, x[rows], task.one_hot(labels[rows]), "mse")
+        about |= {f"source_{part}_loss": loss, f"source_{part}_accuracy": accuracy}
+    return about
+
+
+def compute(
+    key, *, family, depth, groups, width, source_task, side, task, seeds, source_per_class, source_epochs, source_batch,
+    per_class, test, epochs
+):  # fmt: skip
+    """One row per seed and input transformation; `depth` is the number of levels a group."""
+    home, rows = load_task(source_task).with_inputs(np.float32).resized(side), []
+    recipe = Recipe(loss="mse", epochs=source_epochs, per_class=source_per_class, batch=source_batch)
+    for seed in range(seeds):
+        keys = jax.random.split(jax.random.fold_in(key, seed), 3)
+        source = train(family, home, seed=42 + seed, recipe=recipe, levels=depth, groups=groups, width=width).source
+        about, data = quality(source, home), examples(load_task(task), keys[0], per_class, test)
+        for name in MAPS:
+            a = make_input_map(name, data[0].shape[1:], source.input_shape, key=keys[1])
+            found = measure(Reprogram(a, source), data, key=keys[2], loss="mse", epochs=epochs)
+            rows.append({"family": family, "depth": depth, "map": name, "seed": seed} | about | found)
+    return rows
+
+
+def with_source(data):
+    """The data with the source's own test loss and accuracy as if they were those of one more map, "source"."""
+    own = data[data["map"] == data["map"].iloc[0]].assign(
+        map="source", train_loss=data["source_test_loss"], test_accuracy=data["source_test_accuracy"]
+    )
+    return pd.concat([own, data])
+
+
+def render(data):
+    """Losses above, accuracies below; the source itself in the first column."""
+    figure = against_depth(
+        with_source(data), (("train_loss", "squared loss", "log"), ("test_accuracy", "test accuracy", "linear")),
+        ("source", *MAPS), by=("family",),
+    )  # fmt: skip
+    titles = ("source, its test part", "target with FC", "target with VP")
+    for axis, title in zip(figure.axes[:3], titles, strict=True):
+        axis.set_title(title)
+    for axis in figure.axes[3:6]:
+        axis.set_xlabel("levels a group")
+    figure.axes[3].set_ylim(0, 1)
+    figure.set_size_inches(7.2, 4.6)
+    return figure
+
+
+def finds(data):
+    """Changes of source and target loss with one more level."""
+    words = []
+    for family, part in data.groupby("family", sort=False):
+        source = slopes(part[part["map"] == MAPS[0]], "source_test_loss")
+        changes = {"its own test loss": source} | {
+            MAP_NAMES[name]: slopes(part[part["map"] == name], "train_loss") for name in MAPS
+        }
+        found = [f"{name} {with_interval(100 * np.expm1(change), 0, sign=True)} %" for name, change in changes.items()]
+        words.append(f"{NAMES[family]}: {', '.join(found)}")
+    return (
+        f"Change with one more level a group of the source's test loss, and of the target loss by input transformation: "
+        f"{'; '.join(words)}."
+    )
