@@ -34,8 +34,8 @@ SAYS = (
 )
 SCALES = {
     "smoke": {
-        "depth": (1, 2), "network_depth": (2,), "features": ("linear", "relu"), "linear_count": 60, "relu_count": 200,
-        "side": 10, "width": 32, "seeds": 2, "source_task": "mnist5k", "task": "digits", "source_per_class": 2,
+        "depth": (1, 2), "network_depth": (2,), "features": ("linear", "relu"), "linear_count": 40, "relu_count": 100,
+        "side": 8, "width": 32, "seeds": 2, "source_task": "mnist5k", "task": "digits", "source_per_class": 2,
         "train_per_class": 10, "epochs": 2, "per_class": 1,
     },
     "course": {

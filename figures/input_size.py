@@ -31,20 +31,20 @@ SAYS = (
 # width is above N_T c_T, which lies between the 384 prompt entries at 28 pixels and the 1536 at 56.
 SCALES = {
     "smoke": {
-        "side": (28, 42), "depth": (1, 2), "source_task": "mnist5k", "task": "digits", "width": 32, "seeds": 2,
-        "source_per_class": 10, "source_epochs": 2, "per_class": 1, "test": 10, "epochs": 5,
+        "side": (28, 42), "depth": (1, 2), "maps": ("vp",), "source_task": "mnist5k", "task": "digits", "width": 32,
+        "seeds": 2, "source_per_class": 10, "source_epochs": 2, "per_class": 1, "test": 10, "epochs": 5,
     },
     "course": {
-        "side": (28, 56, 112), "depth": (1, 2, 3, 5), "source_task": "mnist5k", "task": "digits", "width": 1024,
-        "seeds": 5, "source_per_class": 100, "source_epochs": 10, "per_class": 5, "test": 500, "epochs": 100,
+        "side": (28, 56, 112), "depth": (1, 2, 3, 5), "maps": ("vp", "fc"), "source_task": "mnist5k", "task": "digits",
+        "width": 1024, "seeds": 5, "source_per_class": 100, "source_epochs": 10, "per_class": 5, "test": 500,
+        "epochs": 100,
     },
     "paper": {
-        "side": (28, 56, 112), "depth": (1, 2, 3, 4, 5, 6, 7, 8, 9), "source_task": "cifar10", "task": "stl10",
-        "width": 2048, "seeds": 5, "source_per_class": 4500, "source_epochs": 50, "per_class": 100, "test": 8000,
-        "epochs": 150,
+        "side": (28, 56, 112), "depth": (1, 2, 3, 4, 5, 6, 7, 8, 9), "maps": ("vp", "fc"), "source_task": "cifar10",
+        "task": "stl10", "width": 2048, "seeds": 5, "source_per_class": 4500, "source_epochs": 50, "per_class": 100,
+        "test": 8000, "epochs": 150,
     },
 }  # fmt: skip
-MAPS = ("vp", "fc")
 BATCH, SHOWN = 128, 1000  # examples a step of the source's training; examples for its losses
 
 
@@ -64,7 +64,7 @@ def quality(source, task) -> dict:
 
 
 def compute(
-    key, *, side, depth, source_task, task, width, seeds, source_per_class, source_epochs, per_class, test, epochs
+    key, *, side, depth, maps, source_task, task, width, seeds, source_per_class, source_epochs, per_class, test, epochs
 ):
     """One row per seed and input transformation."""
     home, rows = load_task(source_task).with_inputs(np.float32).resized(side), []
@@ -73,7 +73,7 @@ def compute(
         keys = jax.random.split(jax.random.fold_in(key, seed), 3)
         source = train("dnn", home, seed=42 + seed, recipe=recipe, depth=depth, width=width).source
         about, data = quality(source, home), examples(load_task(task), keys[0], per_class, test)
-        for name in MAPS:
+        for name in maps:
             a = make_input_map(name, data[0].shape[1:], source.input_shape, key=keys[1])
             found = measure(Reprogram(a, source), data, key=keys[2], loss="mse", epochs=epochs)
             place = {"side": side, "depth": depth, "map": name, "seed": seed, "width": width, "outputs": data[1].size}
@@ -91,7 +91,7 @@ def losses(axis, data, name):
 def slope_bars(axis, data):
     """Change of the log loss with one more layer, with its interval, for every side."""
     sides = sorted(data["side"].unique())
-    for number, name in enumerate(MAPS):
+    for number, name in enumerate(data["map"].unique()):
         parts = [slopes(data[(data["map"] == name) & (data["side"] == side)], "train_loss") for side in sides]
         means, ends = [part.mean() for part in parts], np.array([t_interval(part) for part in parts])
         style = {"color": OKABE_ITO[number], "marker": MARKERS[number], "capsize": 3, "linestyle": ""}
@@ -123,7 +123,7 @@ def capacity(axis, data):
 def render(data):
     """Losses above; slopes and ranks below."""
     figure, axes = plt.subplots(2, 2, figsize=(7.2, 5.4))
-    for axis, name in zip(axes[0], MAPS, strict=True):
+    for axis, name in zip(axes[0], data["map"].unique(), strict=False):
         losses(axis, data, name)
     axes[0, 1].sharey(axes[0, 0])
     axes[0, 0].set_ylabel("target loss (squared)")
@@ -137,7 +137,7 @@ def render(data):
 def finds(data):
     """Slopes by side and map; what the capacity law leaves of the rank."""
     words = []
-    for name in MAPS:
+    for name in data["map"].unique():
         groups = data[data["map"] == name].groupby("side")
         changes = [
             f"{with_interval(100 * np.expm1(slopes(part, 'train_loss')), 0, sign=True)} % at {side} px"

@@ -85,12 +85,15 @@ def render(data):
     for column, (family, name) in zip(axes.T, cases, strict=True):
         part = data[(data["family"] == family) & (data["map"] == name)]
         for number, (row, y, label, style) in enumerate(lines):
-            mean_line(column[row], part, "step", y, number=number, log=row == 0, label=label, **style)
+            beside = part["step"] + (-1, 1)[number % 2] * 0.008 * part["step"].max()  # not on top of each other
+            mean_line(
+                column[row], part.assign(step=beside), "step", y, number=number, log=row == 0, label=label, **style
+            )
         column[0].set_title(f"{NAMES[family]}, {MAP_NAMES[name]}")
         column[1].set(xlabel="steps", ylim=(0, None))
     axes[0, 0].set_ylabel("squared loss")
     axes[1, 0].set_ylabel("relative change")
-    title = f"means (losses: geometric) over {data['seed'].nunique()} seeds; bars: 95 % t intervals"
+    title = f"means (losses: geometric) over {data['seed'].nunique()} seeds; bars: 95 % t intervals; shifted sideways a little"
     handles, labels = (
         sum(parts, []) for parts in zip(*(a.get_legend_handles_labels() for a in axes[:, 0]), strict=True)
     )

@@ -40,7 +40,7 @@ SCALES = {
     },
     "course": {
         "source": ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"), "side": 64, 
-        "task": ("fashion5k", "mnist5k"), "seeds": 5, "per_class": 10, "kernel_per_class": 5,
+        "task": ("fashion5k", "mnist5k"), "seeds": 5, "per_class": 10, "kernel_per_class": 3,
         "test": 300, "epochs": 10, "batch": 20, "ranks": 60,
     },
     "paper": {

@@ -33,7 +33,7 @@ SAYS = (
 )
 SCALES = {
     "smoke": {
-        "source": ("random", "dnn", "cnn"), "task": "digits", "source_task": "mnist5k", "seeds": 2, "per_class": 2,
+        "source": ("random", "cnn"), "task": "digits", "source_task": "mnist5k", "seeds": 2, "per_class": 2,
         "random_width": 16, "depth": 2, "width": 32, "cnn_depth": 1, "cnn_width": 4, "side": 32, "source_per_class": 10,
         "source_epochs": 2, "points": 20,
     },
@@ -131,6 +131,7 @@ def render(data):
     positive = data["eigenvalue"][data["eigenvalue"] > 0]
     floor = 10 ** (np.floor(np.log10(positive.min())) - 1)
     data["eigenvalue"] = data["eigenvalue"].clip(lower=floor)
+    index = np.sort(data["index"].unique())
     sources = list(data["source"].unique())
     figure, axes = plt.subplots(2, len(sources), figsize=(7.2, 4.6), sharex=True, sharey="row", squeeze=False)
     for column, source in zip(axes.T, sources, strict=True):
@@ -139,12 +140,13 @@ def render(data):
             band(column[0], list(part["eigenvalue"]), number, log=True, label=LABELS[name])
             band(column[1], list(part["explained"]), number, log=False, label=LABELS[name])
         column[0].axhline(floor, color="black", linestyle=(0, (1, 1)), linewidth=0.8)
-        column[0].set(xscale="log", yscale="log")
+        column[1].plot(index, index / index[-1], color="black", linewidth=0.8, zorder=1)
+        column[0].set(xscale="log", yscale="log", ylim=(floor / 10, 10 * data["eigenvalue"].max()))
         column[0].set_title(TITLES.get(source, source), fontsize=9)
         column[1].set(xlabel="index $k$", ylim=(0, 1.02))
     axes[0, 0].set_ylabel("$k$-th eigenvalue of $\\Theta_T$\n(bottom line: exactly 0)")
     axes[1, 0].set_ylabel("share of the labels along\nthe first $k$ eigenvectors")
-    title = f"means (above: geometric) over {data['seed'].nunique()} seeds; shaded: 95 % t intervals"
+    title = f"means (above: geometric) over {data['seed'].nunique()} seeds; shaded: 95 % t intervals; thin: labels spread evenly"
     shared_legend(figure, axes[0, 0], title=title, ncols=4)
     return figure
 

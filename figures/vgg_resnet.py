@@ -23,22 +23,21 @@ ALT = (
 SAYS = "On inputs of 112 pixels lambda_min rises and the target loss falls with depth, for VGG and ResNet alike (author notes)."
 SCALES = {
     "smoke": {
-        "family": ("vgg", "resnet"), "depth": (1, 2), "groups": 1, "width": 2, "source_task": "mnist5k", "side": 28,
-        "task": "digits", "seeds": 2, "source_per_class": 5, "source_epochs": 1, "source_batch": 32, "per_class": 1,
-        "test": 10, "epochs": 3,
+        "family": ("vgg", "resnet"), "depth": (1, 2), "maps": ("vp",), "groups": 1, "width": 2,
+        "source_task": "mnist5k", "side": 28, "task": "digits", "seeds": 2, "source_per_class": 5, "source_epochs": 1,
+        "source_batch": 32, "per_class": 1, "test": 10, "epochs": 3,
     },
     "course": {
-        "family": ("vgg", "resnet"), "depth": (1, 2, 3), "groups": 2, "width": 8, "source_task": "mnist5k", "side": 56,
-        "task": "digits", "seeds": 5, "source_per_class": 100, "source_epochs": 12, "source_batch": 32, "per_class": 5,
-        "test": 500, "epochs": 100,
+        "family": ("vgg", "resnet"), "depth": (1, 2, 3), "maps": ("fc", "vp"), "groups": 2, "width": 8,
+        "source_task": "mnist5k", "side": 56, "task": "digits", "seeds": 5, "source_per_class": 100,
+        "source_epochs": 12, "source_batch": 32, "per_class": 5, "test": 500, "epochs": 100,
     },
     "paper": {
-        "family": ("vgg", "resnet"), "depth": (1, 2, 3, 4), "groups": 3, "width": 32, "source_task": "cifar10",
-        "side": 112, "task": "stl10", "seeds": 5, "source_per_class": 4500, "source_epochs": 50, "source_batch": 128,
-        "per_class": 50, "test": 8000, "epochs": 150,
+        "family": ("vgg", "resnet"), "depth": (1, 2, 3, 4), "maps": ("fc", "vp"), "groups": 3, "width": 32,
+        "source_task": "cifar10", "side": 112, "task": "stl10", "seeds": 5, "source_per_class": 4500,
+        "source_epochs": 50, "source_batch": 128, "per_class": 50, "test": 8000, "epochs": 150,
     },
 }  # fmt: skip
-MAPS = ("fc", "vp")
 SHOWN = 1000  # examples for the source's losses
 
 
@@ -58,7 +57,7 @@ def quality(source, task) -> dict:
 
 
 def compute(
-    key, *, family, depth, groups, width, source_task, side, task, seeds, source_per_class, source_epochs, source_batch,
+    key, *, family, depth, maps, groups, width, source_task, side, task, seeds, source_per_class, source_epochs, source_batch,
     per_class, test, epochs
 ):  # fmt: skip
     """One row per seed and input transformation; `depth` is the number of levels a group."""
@@ -68,7 +67,7 @@ def compute(
         keys = jax.random.split(jax.random.fold_in(key, seed), 3)
         source = train(family, home, seed=42 + seed, recipe=recipe, levels=depth, groups=groups, width=width).source
         about, data = quality(source, home), examples(load_task(task), keys[0], per_class, test)
-        for name in MAPS:
+        for name in maps:
             a = make_input_map(name, data[0].shape[1:], source.input_shape, key=keys[1])
             found = measure(Reprogram(a, source), data, key=keys[2], loss="mse", epochs=epochs)
             rows.append({"family": family, "depth": depth, "map": name, "seed": seed} | about | found)
@@ -85,27 +84,29 @@ def with_source(data):
 
 def render(data):
     """Losses above, accuracies below; the source itself in the first column."""
+    maps = list(data["map"].unique())
     figure = against_depth(
         with_source(data), (("train_loss", "squared loss", "log"), ("test_accuracy", "test accuracy", "linear")),
-        ("source", *MAPS), by=("family",),
+        ("source", *maps), by=("family",),
     )  # fmt: skip
-    titles = ("source, its test part", "target with FC", "target with VP")
-    for axis, title in zip(figure.axes[:3], titles, strict=True):
+    titles = ["source, its test part", *(f"target with {MAP_NAMES[name]}" for name in maps)]
+    above, below = figure.axes[: len(titles)], figure.axes[len(titles) : 2 * len(titles)]
+    for axis, title in zip(above, titles, strict=True):
         axis.set_title(title)
-    for axis in figure.axes[3:6]:
+    for axis in below:
         axis.set_xlabel("levels a group")
-    figure.axes[3].set_ylim(0, 1)
+    below[0].set_ylim(0, 1)
     figure.set_size_inches(7.2, 4.6)
     return figure
 
 
 def finds(data):
     """Changes of source and target loss with one more level."""
-    words = []
+    words, maps = [], data["map"].unique()
     for family, part in data.groupby("family", sort=False):
-        source = slopes(part[part["map"] == MAPS[0]], "source_test_loss")
+        source = slopes(part[part["map"] == maps[0]], "source_test_loss")
         changes = {"its own test loss": source} | {
-            MAP_NAMES[name]: slopes(part[part["map"] == name], "train_loss") for name in MAPS
+            MAP_NAMES[name]: slopes(part[part["map"] == name], "train_loss") for name in maps
         }
         found = [f"{name} {with_interval(100 * np.expm1(change), 0, sign=True)} %" for name, change in changes.items()]
         words.append(f"{NAMES[family]}: {', '.join(found)}")
