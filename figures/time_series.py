@@ -307,8 +307,8 @@ def finds(data):
     worth = "both say" if min(bound.mean(), sharper.mean()) > 2**0.5 else "not both say"
     return (
         f"Of {count} tasks the reprogrammed network beats the untrained one in {words[0]} and the linear model in {words[1]}. "
-        f"The squared loss that the kernel predicts after {steps} steps is off by {with_interval(100 * error, 0)} %; the largest entry "
-        f"of delta is then {with_interval(far, 1)}. With K = c_T the bound is {with_interval(bound, 1)} and the sharper one "
-        f"{with_interval(sharper, 1)} for a target risk of {with_interval(risk_)}, means over tasks: {worth} no more than that "
-        f"no risk is above {2**0.5:.2f}."
+        f"The squared loss that the kernel predicts after {steps} steps is off by {with_interval(100 * error, 0)} %; the largest "
+        f"entry of delta is then {with_interval(far, 1)}. With K = c_T the bound is {with_interval(bound, 1)} and the sharper one "
+        f"{with_interval(sharper, 1)} for a target risk of {with_interval(risk_)}, means over tasks: {worth} no more than "
+        f"that no risk is above {2**0.5:.2f}."
     )
