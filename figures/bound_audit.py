@@ -187,7 +187,7 @@ def render(data):
     for axis, title in zip(axes.flat, titles, strict=True):
         axis.axhline(floor, color="black", linestyle="--", linewidth=0.8)
         axis.set_title(title)
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=7, **({"loc": (0.03, 0.12)} if axis is axes[0, 0] else {}))
     figure.supylabel("smallest eigenvalue (dashed line: exactly 0)", fontsize=9)
     figure.supxlabel(f"geometric means over {data['seed'].nunique()} draws; bars: 95 % t intervals", fontsize=8)
     return figure
@@ -206,7 +206,7 @@ def finds(data):
         at["network", "fc", factor].set_index(["depth", "seed"])["value"] for factor in ("theta_t", "hadamard")
     )
     ratio = lower[lower > 0] / truth[lower > 0]
-    share = f"{with_interval(100 * ratio.groupby('seed').median(), 0)} %" if len(ratio) else "0 %"
+    share = f"{with_interval(100 * ratio.groupby('seed').median())} %" if len(ratio) else "0 %"
     return (
         f"Change a layer with an infinitely wide source: lambda_min[K_S] {change('source', 'k_s')}, its product with "
         f"lambda_min[Theta_S^b] {change('source', 'product')}, the true lambda_min[Theta_T] for FC {change('fc', 'theta_t')}. "

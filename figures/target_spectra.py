@@ -55,6 +55,7 @@ TITLES = {
     "cnn": "trained CNN",
     "efficientnet-lite0": "EfficientNet-Lite0",
 }
+SAID = ("fc", "vp", "head")
 LEARNED = tuple(name for name in MAPS if name != "none") + ("head",)
 
 
@@ -161,6 +162,6 @@ def finds(data):
     """Where half of the labels is reached, and how far the eigenvalues spread."""
     size, words = data["index"].max(), []
     for source, part in data.groupby("source", sort=False):
-        found = [f"{LABELS[name]} {with_interval(half_of_labels(part[part['map'] == name]), 0)}" for name in LEARNED]
+        found = [f"{LABELS[name]} {with_interval(half_of_labels(part[part['map'] == name]), 0)}" for name in SAID]
         words.append(f"{TITLES.get(source, source)}: {', '.join(found)}")
     return f"Leading eigenvectors, of {size}, that hold half of the labels: {'; '.join(words)}."
