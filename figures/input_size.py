@@ -35,7 +35,7 @@ SCALES = {
         "seeds": 2, "source_per_class": 10, "source_epochs": 2, "per_class": 1, "test": 10, "epochs": 5,
     },
     "course": {
-        "side": (28, 56, 112), "depth": (1, 2, 3, 5), "maps": ("vp", "fc"), "source_task": "mnist5k", "task": "digits",
+        "side": (28, 56, 84), "depth": (1, 2, 3, 5), "maps": ("vp", "fc"), "source_task": "mnist5k", "task": "digits",
         "width": 1024, "seeds": 5, "source_per_class": 100, "source_epochs": 10, "per_class": 5, "test": 500,
         "epochs": 100,
     },
@@ -113,10 +113,13 @@ def capacity(axis, data):
     if (data["width"] < data["outputs"]).any():
         axis.axhline((data["width"] / data["outputs"]).min(), color="grey", linestyle=":", label="bound: width")
     for number, (depth, part) in enumerate(data.groupby("depth")):
-        mean_line(axis, part, "room", "share", number=number + 3, label=f"depth {depth}")
+        mean_line(axis, part, "room", "share", number=number + 2, label=f"depth {depth}")
     axis.set(
         xscale="log", xlabel=r"prompt entries / $N_T c_T$", ylabel=r"rank of $\Theta_T$ / $N_T c_T$", ylim=(0, 1.06)
     )
+    rooms = sorted(data["room"].unique())
+    axis.set_xticks(rooms, [f"{value:.3g}" for value in rooms])
+    axis.minorticks_off()
     axis.legend(fontsize=7, handlelength=2.4, labelspacing=0.3)
 
 
@@ -125,7 +128,10 @@ def render(data):
     figure, axes = plt.subplots(2, 2, figsize=(7.2, 5.4))
     for axis, name in zip(axes[0], data["map"].unique(), strict=False):
         losses(axis, data, name)
-    axes[0, 1].sharey(axes[0, 0])
+    if data["map"].nunique() > 1:
+        axes[0, 1].sharey(axes[0, 0])
+    else:
+        axes[0, 1].set_axis_off()
     axes[0, 0].set_ylabel("target loss (squared)")
     axes[0, 0].legend(title="source input", title_fontsize=8)
     slope_bars(axes[1, 0], data)

@@ -11,6 +11,7 @@ import json
 import os
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +23,6 @@ from .errors import MrntkError
 from .files import write_atomically
 
 DIGITS = "%.8g"  # of what is written; more would differ between machines
-CROWDED = 3e9  # bytes of a worker above which it forgets its compiled programs
 
 
 @dataclass(frozen=True)
@@ -116,16 +116,9 @@ def _attempt(number: int, cell: Cell) -> tuple[int, dict | None, str]:
 
 
 def _in_worker(number: int, cell: Cell) -> tuple[int, dict | None, str]:
-    import jax
-    import psutil
-
     # One thread a worker, since there is a worker a core. Read when JAX computes for the first time.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
-    try:
-        return _attempt(number, cell)
-    finally:
-        if psutil.Process().memory_info().rss > CROWDED:
-            jax.clear_caches()  # compiled programs pile up, cell by cell
+    return _attempt(number, cell)
 
 
 def compute_all(cells: list[Cell], *, jobs: int, dask: str | None = None) -> Iterator[tuple[Cell, dict]]:
@@ -160,6 +153,8 @@ def _results(cells: list[Cell], jobs: int, dask: str | None) -> Iterator[tuple[i
 
     from .cluster import backend
 
+    # loky ends a worker whose memory has grown and starts another, as it should: compiled programs pile up
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
     with backend(dask, jobs) as options, joblib.parallel_config(**options):
         tasks = (joblib.delayed(_in_worker)(number, cell) for number, cell in enumerate(cells))
         # batches of one: a cell that is finished must not wait for others
