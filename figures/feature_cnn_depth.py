@@ -37,11 +37,11 @@ SCALES = {
     "course": {
         "source": "efficientnet-lite0", "side": 64, "depth": (1, 2, 3, 4, 5, 6), "width": 32, "source_task": "fashion5k",
         "task": ("digits",), "maps": ("fc", "vp"), "seeds": 5, "source_per_class": 100, "source_test": 1000, "source_epochs": 10,
-        "per_class": 5, "test": 200, "epochs": 15, "batch": 10,
+        "per_class": 4, "test": 200, "epochs": 15, "batch": 10,
     },
     "paper": {
         "source": "efficientnet-lite0", "side": 224, "depth": (1, 2, 3, 4, 5, 6), "width": 256, "source_task": "cifar10",
-        "task": ("stl10", "svhn"), "maps": ("vp",), "seeds": 5, "source_per_class": 4500, "source_test": 10000, 
+        "task": ("stl10", "svhn"), "maps": ("vp",), "seeds": 5, "source_per_class": 4500, "source_test": 10000,
         "source_epochs": 50, "per_class": 10, "test": 8000, "epochs": 150, "batch": 100,
     },
 }  # fmt: skip

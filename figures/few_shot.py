@@ -38,9 +38,9 @@ SCALES = {
     },
     "course": {
         "family": ("dnn", "cnn"), "source_task": ("mnist5k", "fashion5k", "fashion5k"),
-        "task": ("digits", "digits", "mnist5k"), "cnn_source_task": ("mnist5k", "fashion5k"),
-        "cnn_task": ("digits", "digits"), "per_class": (1, 3, 10, 30, 100), "cnn_per_class": (1, 10, 100), "depth": 3,
-        "width": 256, "cnn_width": 16, "seeds": 5, "source_per_class": 200, "source_epochs": 20, "steps": 240,
+        "task": ("digits", "digits", "mnist5k"), "cnn_source_task": ("mnist5k",),
+        "cnn_task": ("digits",), "per_class": (1, 3, 10, 30, 100), "cnn_per_class": (1, 10, 30), "depth": 3,
+        "width": 256, "cnn_width": 16, "seeds": 5, "source_per_class": 200, "source_epochs": 20, "steps": 160,
         "batch": 25, "test": 500,
     },
     "paper": {

@@ -39,7 +39,7 @@ SCALES = {
         "test": 10, "epochs": 2, "batch": 10, "ranks": 8,
     },
     "course": {
-        "source": ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"), "side": 64, 
+        "source": ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"), "side": 64,
         "task": ("fashion5k", "mnist5k"), "seeds": 5, "per_class": 10, "kernel_per_class": 3,
         "test": 300, "epochs": 10, "batch": 10, "ranks": 60,
     },

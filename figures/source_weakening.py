@@ -35,9 +35,9 @@ SCALES = {
     },
     "course": {
         "family": ("dnn", "cnn"), "weight_decay": (0.0, 0.001, 0.005, 0.01, 0.05, 0.1),
-        "label_noise": (0.2, 0.4, 0.6, 0.8, 1.0), "weak_epochs": (1, 2, 4, 8), "cnn_weight_decay": (0.0, 0.01, 0.1),
-        "cnn_label_noise": (0.5, 1.0), "cnn_weak_epochs": (1, 4), "source_task": "mnist5k", "task": "digits",
-        "depth": 3, "width": 256, "cnn_width": 16, "seeds": 5, "source_per_class": 100, "source_epochs": 12,
+        "label_noise": (0.2, 0.4, 0.6, 0.8, 1.0), "weak_epochs": (1, 2, 4, 8), "cnn_weight_decay": (0.0, 0.1),
+        "cnn_label_noise": (1.0,), "cnn_weak_epochs": (1, 4), "source_task": "mnist5k", "task": "digits",
+        "depth": 3, "width": 256, "cnn_width": 16, "seeds": 5, "source_per_class": 100, "source_epochs": 10,
         "source_batch": 32, "per_class": 5, "test": 250, "epochs": 100,
     },
     "paper": {

@@ -262,7 +262,9 @@ def draw_bounds(axis, data, tasks):
                     draw_points(axis, place + shift + 0.06 * (number - 1.5), data[chosen]["value"], **style)
         axis.plot([], [], color=colour, marker=marker, linestyle="none", label=label)
     axis.axhline(2**0.5, color="k", linestyle=LINES[1], linewidth=1, label=r"$\sqrt{2}$: no risk is larger")
-    axis.set(title="bounds; open: all 360 logits", ylabel="risk", yscale="log", xlim=(-0.5, len(tasks) - 0.5))
+    axis.set(
+        title="risks; open: all logits, filled: mapped ones", ylabel="risk", yscale="log", xlim=(-0.5, len(tasks) - 0.5)
+    )
 
 
 def render(data):
@@ -308,7 +310,7 @@ def finds(data):
     return (
         f"Of {count} tasks the reprogrammed network beats the untrained one in {words[0]} and the linear model in {words[1]}. "
         f"The squared loss that the kernel predicts after {steps} steps is off by {with_interval(100 * error, 0)} %; the largest "
-        f"entry of delta is then {with_interval(far, 1)}. With K = c_T the bound is {with_interval(bound, 1)} and the sharper one "
-        f"{with_interval(sharper, 1)} for a target risk of {with_interval(risk_)}, means over tasks: {worth} no more than "
-        f"that no risk is above {2**0.5:.2f}."
+        f"entry of delta is then {with_interval(far, 1)}. With K = c_T the bound is {with_interval(bound, 1)}, the sharper one "
+        f"{with_interval(sharper, 1)} and the target risk {with_interval(risk_)}, means over tasks: {worth} no more than that "
+        f"no risk is above {2**0.5:.2f}."
     )

@@ -29,8 +29,8 @@ SCALES = {
     },
     "course": {
         "family": ("vgg", "resnet"), "depth": (1, 2, 3), "maps": ("fc", "vp"), "groups": 2, "width": 8,
-        "source_task": "mnist5k", "side": 56, "task": "digits", "seeds": 5, "source_per_class": 100,
-        "source_epochs": 12, "source_batch": 32, "per_class": 5, "test": 500, "epochs": 100,
+        "source_task": "mnist5k", "side": 56, "task": "digits", "seeds": 5, "source_per_class": 60,
+        "source_epochs": 12, "source_batch": 32, "per_class": 5, "test": 300, "epochs": 50,
     },
     "paper": {
         "family": ("vgg", "resnet"), "depth": (1, 2, 3, 4), "maps": ("fc", "vp"), "groups": 3, "width": 32,
