@@ -79,6 +79,7 @@ class _Session:
     def __init__(self, scale: str, settings: Sequence[str], out: Path, fresh: bool, say: Callable):
         self.scale, self.settings, self.out, self.fresh, self.say = scale, settings, out, fresh, say
         self.folder = scale + _changes(settings)
+        self.words = f"{scale}-scale data" + (f" with {', '.join(settings)}" if settings else "")
 
     def place(self, figure: Figure, root: Path) -> Path:
         return root / "data" / self.folder / f"{figure.id}.csv"
@@ -161,7 +162,7 @@ def _compute_missing(session: _Session, sources: dict[str, tuple[Figure, str]], 
         there = (
             f", {len(work.done)} of its {len(work.cells)} pieces are there from an unfinished run" if work.done else ""
         )
-        say(f"{figure.id}: computing the {session.folder}-scale data ({reason}{there}) ...")
+        say(f"{figure.id}: computing the {session.words} ({reason}{there}) ...")
         works.append(work)
     _compute(works, say=say, **options)
     for figure in busy:

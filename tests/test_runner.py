@@ -100,6 +100,7 @@ def test_changed_parameters_have_a_place_of_their_own(folder):
     run()
     before = (folder / "data/smoke/tiny.csv").read_text()
     paths, said = run(ids=["tiny"], settings=["n=5"])
+    assert "computing the smoke-scale data with n=5" in said
     assert (folder / "data/smoke/tiny.csv").read_text() == before and "/smoke-" in str(paths[0])
     (data,) = (path for path in (folder / "data").glob("smoke-*/tiny.csv"))
     assert len(data.read_text().splitlines()) == 6
