@@ -34,7 +34,7 @@ SCALES = {
         "per_class": 2, "test": 50, "epochs": 5, "ks_per_class": 1,
     },
     "course": {
-        "family": ("dnn", "cnn"), "depth": (1, 2, 3, 5, 7, 9), "cnn_depth": (1, 2, 3, 5),
+        "family": ("dnn", "cnn"), "depth": (1, 2, 3, 5, 7, 9), "cnn_depth": (1, 2, 3),
         "source_task": ("mnist5k", "fashion5k"),
         "task": ("digits", "mnist5k", "fashion5k"), "cnn_task": ("digits",), "ce_task": ("digits",),
         "width": 256, "cnn_width": 16, "seeds": 5, "source_per_class": 200, "source_epochs": 20,
