@@ -31,7 +31,7 @@ SCALES = {
     },
     "course": {
         "architecture": ("dnn", "cnn_flatten", "cnn_gap", "vgg", "resnet"), "draws": 5, "per_class": 10, "depth": 9,
-        "pooled_depth": 9, "pooled_per_class": 5, "pooled_side": 14, "vgg_side": 16, "levels": 4,
+        "pooled_depth": 9, "pooled_per_class": 5, "pooled_side": 14, "vgg_side": 14, "levels": 4,
     },
     "paper": {
         "architecture": ("dnn", "cnn_flatten", "cnn_gap", "vgg", "resnet"), "draws": 5, "per_class": 10, "depth": 9,

@@ -150,12 +150,19 @@ def _results(cells: list[Cell], jobs: int, dask: str | None) -> Iterator[tuple[i
         yield from (_attempt(number, cell) for number, cell in enumerate(cells))
         return
     import joblib
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     from .cluster import backend
 
     # loky ends a worker whose memory has grown and starts another, as it should: compiled programs pile up
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
-    with backend(dask, jobs) as options, joblib.parallel_config(**options):
-        tasks = (joblib.delayed(_in_worker)(number, cell) for number, cell in enumerate(cells))
-        # batches of one: a cell that is finished must not wait for others
-        yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(tasks)
+    try:
+        with backend(dask, jobs) as options, joblib.parallel_config(**options):
+            tasks = (joblib.delayed(_in_worker)(number, cell) for number, cell in enumerate(cells))
+            # batches of one: a cell that is finished must not wait for others
+            yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(tasks)
+    except TerminatedWorkerError:
+        raise MrntkError(
+            "a worker process was ended from outside, perhaps for want of memory; what was finished is kept: run the same "
+            "command again, with fewer --jobs if it happens again."
+        ) from None

@@ -189,6 +189,20 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(folder, monkeypatch):
     assert computed() == ["0", "1", "2", "2"]
 
 
+def test_a_worker_that_is_killed_is_one_sentence_and_loses_nothing(folder):
+    computed = counting(folder)
+    text = (folder / "tiny.py").read_text()
+    guard = f"    import os, pathlib\n    if i == 2 and pathlib.Path({str(folder / 'block')!r}).exists():\n"
+    death = guard + "        os.kill(os.getpid(), 9)\n"
+    (folder / "tiny.py").write_text(text.replace("    with open(", f"{death}    with open("))
+    (folder / "block").touch()
+    with pytest.raises(MrntkError, match="a worker process was ended from outside, perhaps for want of memory"):
+        run(jobs=2)
+    (folder / "block").unlink()
+    run(jobs=2)
+    assert (folder / "data/smoke/tiny.csv").read_text() == CSV and set(computed()) == {"0", "1", "2"}
+
+
 START = """
 import sys, pathlib
 from mrntk import figures, runner
