@@ -1,5 +1,6 @@
 """Squared loss beside cross-entropy: does the target loss fall with depth under both?"""
 
+import numpy as np
 from matplotlib import pyplot as plt
 
 from mrntk.drawing import INTERVAL, NAMES, mean_line, shared_legend
@@ -57,11 +58,9 @@ def finds(data):
     """Slopes under both losses."""
     data, words = both(data), []
     for (family, name), part in data[data["map"] != "none"].groupby(["family", "map"], sort=False):
-        change = [
-            with_interval(
-                100 * slopes(part[part["loss"] == loss], "train_loss", by=("source_task", "task")), 0, sign=True
-            )
-            for loss in ("mse", "ce")
-        ]
+        change = []
+        for loss in ("mse", "ce"):
+            found = slopes(part[part["loss"] == loss], "train_loss", by=("source_task", "task"))
+            change.append(with_interval(100 * np.expm1(found), 0, sign=True))
         words.append(f"{NAMES[family]} {MAP_NAMES[name]} {change[0]} and {change[1]}")
     return "Change of the target loss a layer in %, squared loss and cross-entropy: " + "; ".join(words) + "."

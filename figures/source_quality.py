@@ -1,5 +1,6 @@
 """How good the sources are: loss and accuracy on their own test part against depth."""
 
+import numpy as np
 from matplotlib import pyplot as plt
 
 from mrntk.drawing import INTERVAL, NAMES, case_name, mean_line, shared_legend
@@ -46,7 +47,7 @@ def finds(data):
         ends = [
             with_interval(by_seed(part[part["depth"] == d], "source_test_accuracy")) for d in sorted(set(part["depth"]))
         ]
-        change = with_interval(100 * slopes(part, "source_test_loss"), 0, sign=True)
+        change = with_interval(100 * np.expm1(slopes(part, "source_test_loss")), 0, sign=True)
         words.append(
             f"{NAMES[family]} on {task}: {change} % of test loss a layer, test accuracy from {ends[0]} to {ends[-1]}"
         )

@@ -56,20 +56,17 @@ def variance_explained(
     It is at most
     1, and negative where the column misleads. A column that does not vary within groups explains 0.
     """
-    keys, out = list(groups), []
-
-    def centred(part, means):
-        return part[[*x, y]].to_numpy() - part[keys].merge(means, on=keys, how="left")[[*x, y]].to_numpy()
-
-    for seed in sorted(data["seed"].unique()):
-        rest, left = data[data["seed"] != seed], data[data["seed"] == seed]
-        means = rest.groupby(keys)[[*x, y]].mean().reset_index()
-        inner, outer = (pd.DataFrame(centred(part, means), columns=[*x, y]) for part in (rest, left))
-        total = (outer[y] ** 2).sum()
-        shares = []
-        for column in x:
-            size = (inner[column] ** 2).sum()
-            slope = (inner[column] * inner[y]).sum() / size if size > 1e-20 else 0.0
-            shares.append(1 - ((outer[y] - slope * outer[column]) ** 2).sum() / total)
-        out.append(shares)
+    group = data.groupby(list(groups)).ngroup().to_numpy()
+    values, seeds = data[[*x, y]].to_numpy(float), data["seed"].to_numpy()
+    out = []
+    for seed in np.unique(seeds):
+        rest = seeds != seed
+        sums = np.zeros((group.max() + 1, values.shape[1]))
+        np.add.at(sums, group[rest], values[rest])
+        centred = values - (sums / np.bincount(group[rest])[:, None])[group]  # by the constants of the other seeds
+        inner, outer = centred[rest], centred[~rest]
+        sizes = (inner[:, :-1] ** 2).sum(0)
+        slope = np.where(sizes > 1e-20, (inner[:, :-1] * inner[:, -1:]).sum(0) / np.maximum(sizes, 1e-20), 0.0)
+        error = ((outer[:, -1:] - slope * outer[:, :-1]) ** 2).sum(0)
+        out.append(1 - error / (outer[:, -1:] ** 2).sum(0))
     return np.array(out)
