@@ -68,5 +68,5 @@ def variance_explained(
         sizes = (inner[:, :-1] ** 2).sum(0)
         slope = np.where(sizes > 1e-20, (inner[:, :-1] * inner[:, -1:]).sum(0) / np.maximum(sizes, 1e-20), 0.0)
         error = ((outer[:, -1:] - slope * outer[:, :-1]) ** 2).sum(0)
-        out.append(1 - error / (outer[:, -1:] ** 2).sum(0))
+        out.append(np.where(slope == 0, 0.0, 1 - error / (outer[:, -1] ** 2).sum()))
     return np.array(out)
