@@ -72,7 +72,10 @@ def case_name(case: Sequence[str]) -> str:
     return f"{NAMES.get(family, family)}, {' → '.join(tasks)}" if tasks else NAMES.get(family, family)
 
 
-NAMES = {"dnn": "DNN", "cnn": "CNN", "vgg": "VGG", "resnet": "ResNet", "mse": "squared loss", "ce": "cross-entropy"}
+NAMES = {
+    "dnn": "DNN", "cnn": "CNN", "cnn_flatten": "CNN, flatten head", "cnn_gap": "CNN, pooled", "vgg": "VGG",
+    "resnet": "ResNet", "mse": "squared loss", "ce": "cross-entropy",
+}  # fmt: skip
 
 
 def shared_legend(figure, axis, *, title: str | None = None, ncols: int = 3):

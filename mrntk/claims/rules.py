@@ -28,12 +28,16 @@ def _name(*parts: str) -> str:
 
 def ks_rises(data):
     data = data.rename(columns={"draw": "seed"})
-    return [Part(name, slopes(part, "lambda_min"), low=0) for name, part in data.groupby("architecture", sort=False)]
+    return [
+        Part(_name(name), slopes(part, "lambda_min"), low=0) for name, part in data.groupby("architecture", sort=False)
+    ]
 
 
 def ks_rises_relatively(data):
     data = data.rename(columns={"draw": "seed"}).assign(relative=lambda d: d["lambda_min"] / d["lambda_mean"])
-    return [Part(name, slopes(part, "relative"), low=0) for name, part in data.groupby("architecture", sort=False)]
+    return [
+        Part(_name(name), slopes(part, "relative"), low=0) for name, part in data.groupby("architecture", sort=False)
+    ]
 
 
 def _sources(data):
