@@ -128,9 +128,7 @@ def render(data):
     figure, axes = plt.subplots(2, 2, figsize=(7.2, 5.4))
     for axis, name in zip(axes[0], data["map"].unique(), strict=False):
         losses(axis, data, name)
-    if data["map"].nunique() > 1:
-        axes[0, 1].sharey(axes[0, 0])
-    else:
+    if data["map"].nunique() == 1:
         axes[0, 1].set_axis_off()
     axes[0, 0].set_ylabel("target loss (squared)")
     axes[0, 0].legend(title="source input", title_fontsize=8)
