@@ -90,7 +90,8 @@ def render(data):
                 column[row], part.assign(step=beside), "step", y, number=number, log=row == 0, label=label, **style
             )
         column[0].set_title(f"{NAMES[family]}, {MAP_NAMES[name]}")
-        column[1].set(xlabel="steps", ylim=(0, None))
+        column[1].set(xlabel="steps")
+    axes[1, 0].set_ylim(bottom=0)  # after all panels: they share the axis
     axes[0, 0].set_ylabel("squared loss")
     axes[1, 0].set_ylabel("relative change")
     title = f"means (losses: geometric) over {data['seed'].nunique()} seeds; bars: 95 % t intervals; shifted sideways a little"
