@@ -137,7 +137,7 @@ def compute_all(cells: list[Cell], *, jobs: int, dask: str | None = None) -> Ite
     failed = []
     for number, content, error in _results(cells, jobs, dask):
         if content is None:
-            failed.append(f"{cells[number]} failed ({error.strip()})")
+            failed.append(f"{cells[number]} failed ({error.strip().rstrip('.')})")
         else:
             yield cells[number], content
     if failed:

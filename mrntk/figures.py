@@ -154,7 +154,7 @@ def get_figure(name: str) -> Figure:
     folder = figures_folder()
     known = sorted(path.stem for path in folder.glob("[a-z]*.py"))
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3) or known
+        near = [one for one in known if one.startswith(name)] or difflib.get_close_matches(name, known, n=3) or known
         raise MrntkError(
             f"figure {name!r} is unknown: did you mean {' or '.join(near)}? `mrntk figures --list` lists all."
         )
