@@ -26,6 +26,10 @@ SAYS = (
     "The deeper the source, the lower the target loss: FC follows this, VP does not at a small input, VP+FC on CNN "
     "only (author notes)."
 )
+NOTE = (
+    "CNN sources end at depth 3, since deeper ones would have cost an hour of two cores; that was decided before any of their "
+    "data were looked at. They are small, briefly trained and poor at their own task."
+)
 SCALES = {
     "smoke": {
         "family": ("dnn", "cnn"), "depth": (1, 2), "cnn_depth": (1, 2), "source_task": ("mnist5k",),

@@ -7,6 +7,7 @@ A figure is a module in the checkout's figures/ folder. It defines
     ALT             alternative text for readers who do not see it
     SAYS            what the paper says of it, in our words and with how surely that is known
     finds(data)     what we find, in a sentence or two whose numbers come from the data
+    NOTE            optional: what a reader must know of how the data came about
     render(data) -> matplotlib Figure                   draws, computes nothing
 
 and either FROM, the ID of the figure whose data it draws, or data of its own:

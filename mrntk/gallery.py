@@ -34,7 +34,7 @@ def _duration(figure: Figure) -> str:
     words = f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute" if minutes > 0.5 else "seconds"
     if figure.source.id != figure.id:
         return f"drawn from the data of [{figure.source.id}](#{figure.source.id})"
-    return f"computing its data takes {words} of one core ({made['processor']}; [record](data/course/{figure.id}.json))"
+    return f"computing its data took {words} of one worker, on a busy machine ([record](data/course/{figure.id}.json))"
 
 
 def entry(figure: Figure, found: Sequence[Verdict]) -> str:
@@ -43,6 +43,8 @@ def entry(figure: Figure, found: Sequence[Verdict]) -> str:
     lines += [f"## {figure.id}", "", f"![{module.ALT}](rendered/course/{figure.id}.png)", ""]
     lines += [f"**{module.TITLE}.** In the paper: {module.PAPER}.", ""]
     lines += [f"- *The paper says:* {module.SAYS}", f"- *We find:* {module.finds(committed_data(figure.id))}"]
+    if hasattr(module, "NOTE"):
+        lines.append(f"- *Note:* {module.NOTE}")
     for one in found:
         lines.append(f"- *Verdict:* {one.claim.sentence}: **{one.verdict}**. Rule: {one.claim.rule}.")
         lines += [f"  - {part}" for part in one.parts]
