@@ -32,9 +32,9 @@ NOTE = (
 )
 SCALES = {
     "smoke": {
-        "family": ("dnn", "cnn"), "depth": (1, 2), "cnn_depth": (1, 2), "source_task": ("mnist5k",),
+        "family": ("dnn",), "depth": (1, 2), "cnn_depth": (1, 2), "source_task": ("mnist5k",),
         "task": ("digits",), "cnn_task": ("digits",), "ce_task": ("digits",),
-        "width": 32, "cnn_width": 4, "seeds": 2, "source_per_class": 10, "source_epochs": 2,
+        "width": 32, "cnn_width": 4, "seeds": 3, "source_per_class": 10, "source_epochs": 2,
         "per_class": 2, "test": 50, "epochs": 5, "ks_per_class": 1,
     },
     "course": {

@@ -23,7 +23,7 @@ ALT = (
 SAYS = "On inputs of 112 pixels lambda_min rises and the target loss falls with depth, for VGG and ResNet alike (author notes)."
 SCALES = {
     "smoke": {
-        "family": ("vgg", "resnet"), "depth": (1, 2), "maps": ("vp",), "groups": 1, "width": 2,
+        "family": ("resnet",), "depth": (1, 2), "maps": ("vp",), "groups": 1, "width": 2,
         "source_task": "mnist5k", "side": 28, "task": "digits", "seeds": 2, "source_per_class": 5, "source_epochs": 1,
         "source_batch": 32, "per_class": 1, "test": 10, "epochs": 3,
     },

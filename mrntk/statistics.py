@@ -50,12 +50,19 @@ def variance_explained(
 ) -> Float[np.ndarray, "seeds x"]:
     """Share of the variance of y within groups that each column of x explains for a seed that the fit has not seen.
 
-    For every seed left out and every column: y = (a constant a group) + slope * x is fitted by least squares to the other
-    seeds, and the
-    share is 1 - (squared error on the seed left out) / (squared error of the constants alone, as fitted to the other seeds).
-    It is at most
-    1, and negative where the column misleads. A column that does not vary within groups explains 0.
+    For every seed left out and every column, y = (a constant a group) + slope * x is fitted by least squares to the other seeds.
+    The share is 1 - (squared error on the seed left out) / (squared error of the constants alone, as fitted to the other
+    seeds). It is at most 1, and negative where the column misleads. A column that does not vary within groups explains 0.
+
+    Raises
+    ------
+    MrntkError
+        If there are fewer than two seeds.
     """
+    if data["seed"].nunique() < 2:
+        raise MrntkError(
+            f"data has {data['seed'].nunique()} seed: leaving one out needs two, and choosing a column as well three."
+        )
     group = data.groupby(list(groups)).ngroup().to_numpy()
     values, seeds = data[[*x, y]].to_numpy(float), data["seed"].to_numpy()
     out = []

@@ -72,3 +72,9 @@ def test_the_seed_that_is_left_out_is_not_looked_at():
     found = variance_explained(data, ("x",), "y", groups=("group",))
     assert found[2, 0] == pytest.approx(-3)  # slope 2 instead of -2: four times the error of no slope at all
     assert (np.delete(found[:, 0], 2) > 0.5).all()
+
+
+def test_one_seed_cannot_be_left_out():
+    data = grouped(0.0)
+    with pytest.raises(MrntkError, match="data has 1 seed: leaving one out needs two"):
+        variance_explained(data[data["seed"] == 0], ("x",), "y", groups=("group",))
