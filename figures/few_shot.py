@@ -32,7 +32,7 @@ SAYS = (
 # Pairs of source and target task, in step with each other.
 SCALES = {
     "smoke": {
-        "family": ("dnn",), "source_task": ("mnist5k",), "task": ("digits",), "cnn_source_task": ("mnist5k",),
+        "family": ("cnn",), "source_task": ("mnist5k",), "task": ("digits",), "cnn_source_task": ("mnist5k",),
         "cnn_task": ("digits",), "per_class": (10,), "cnn_per_class": (10,), "depth": 2, "width": 16, "cnn_width": 2,
         "seeds": 2, "source_per_class": 5, "source_epochs": 1, "steps": 4, "batch": 25, "test": 100,
     },

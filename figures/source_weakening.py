@@ -28,7 +28,7 @@ ALT = (
 SAYS = "The better the source on its own task, the better the reprogrammed target (abstract; author notes sweep weight decay)."
 SCALES = {
     "smoke": {
-        "family": ("dnn", "cnn"), "weight_decay": (0.0, 0.1), "label_noise": (1.0,), "weak_epochs": (1,),
+        "family": ("dnn",), "weight_decay": (0.0, 0.1), "label_noise": (1.0,), "weak_epochs": (1,),
         "cnn_weight_decay": (0.0,), "cnn_label_noise": (1.0,), "cnn_weak_epochs": (1,), "source_task": "mnist5k",
         "task": "digits", "depth": 2, "width": 16, "cnn_width": 2, "seeds": 2, "source_per_class": 10,
         "source_epochs": 2, "source_batch": 32, "per_class": 1, "test": 10, "epochs": 3,
