@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from mrntk.drawing import NAMES, against_depth
-from mrntk.experiments.reprogramming import MAP_NAMES, MAPS, examples, loss_and_accuracy, make_input_map, measure
+from mrntk.experiments.reprogramming import MAP_NAMES, MAPS, examples, make_input_map, measure, source_quality
 from mrntk.ntk.infinite import source_kernel
 from mrntk.reprogram import Reprogram
 from mrntk.sources.trained import Recipe, train
@@ -95,9 +95,7 @@ def compute(
         recipe = Recipe(loss=loss, epochs=source_epochs, per_class=source_per_class)
         source = train(family, home, seed=42 + seed, recipe=recipe, depth=depth, width=width).source
         about = {"ks_lambda_min": source_min_eigenvalue(family, depth, home, keys[0], ks_per_class)}
-        for part, x, labels in (("train", home.x_train, home.y_train), ("test", home.x_test, home.y_test)):
-            found = loss_and_accuracy(source, x.astype(np.float32), home.one_hot(labels), loss)
-            about |= {f"source_{part}_loss": found[0], f"source_{part}_accuracy": found[1]}
+        about |= source_quality(source, home, loss=loss, shown=None)
         for target in task:
             data = examples(load_task(target), keys[1], per_class, test)
             for name in MAPS:

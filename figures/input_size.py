@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from mrntk.drawing import INTERVAL, mean_line
-from mrntk.experiments.reprogramming import MAP_NAMES, examples, loss_and_accuracy, make_input_map, measure
+from mrntk.experiments.reprogramming import MAP_NAMES, examples, make_input_map, measure, source_quality
 from mrntk.reprogram import Reprogram
 from mrntk.sources.trained import Recipe, train
 from mrntk.statistics import by_seed, slopes, with_interval
@@ -45,22 +45,12 @@ SCALES = {
         "test": 8000, "epochs": 150,
     },
 }  # fmt: skip
-BATCH, SHOWN = 128, 1000  # examples a step of the source's training; examples for its losses
+BATCH = 128  # examples a step of the source's training
 
 
 def cells(*, side, depth, **rest):
     """One piece per size and depth, all seeds in it."""
     return [{"side": s, "depth": d, **rest} for s in side for d in depth]
-
-
-def quality(source, task) -> dict:
-    """Loss and accuracy of the source on evenly spread examples of both parts of its task."""
-    about = {}
-    for part, x, labels in (("train", task.x_train, task.y_train), ("test", task.x_test, task.y_test)):
-        rows = np.linspace(0, len(x) - 1, min(SHOWN, len(x))).astype(int)
-        loss, accuracy = loss_and_accuracy(source, x[rows], task.one_hot(labels[rows]), "mse")
-        about |= {f"source_{part}_loss": loss, f"source_{part}_accuracy": accuracy}
-    return about
 
 
 def compute(
@@ -72,7 +62,7 @@ def compute(
     for seed in range(seeds):
         keys = jax.random.split(jax.random.fold_in(key, seed), 3)
         source = train("dnn", home, seed=42 + seed, recipe=recipe, depth=depth, width=width).source
-        about, data = quality(source, home), examples(load_task(task), keys[0], per_class, test)
+        about, data = source_quality(source, home), examples(load_task(task), keys[0], per_class, test)
         for name in maps:
             a = make_input_map(name, data[0].shape[1:], source.input_shape, key=keys[1])
             found = measure(Reprogram(a, source), data, key=keys[2], loss="mse", epochs=epochs)

@@ -30,7 +30,7 @@ SAYS = (
 FROM = "depth_to_target"
 MAPS = ("fc", "vp", "vp_fc")
 ROUNDING = 1e-12
-LABELS = {name: label for name, (label, _) in FUNCTIONALS.items()} | {"ks_lambda_min": r"$\lambda_{\min}[K_S]$"}
+LABELS = FUNCTIONALS | {"ks_lambda_min": r"$\lambda_{\min}[K_S]$"}
 
 
 def centred(data, column):

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from mrntk.drawing import NAMES
-from mrntk.experiments.reprogramming import MAP_NAMES, examples, loss_and_accuracy, make_input_map, measure
+from mrntk.experiments.reprogramming import MAP_NAMES, examples, make_input_map, measure, source_quality
 from mrntk.reprogram import Reprogram
 from mrntk.sources.trained import FAMILIES, Recipe, train
 from mrntk.statistics import with_interval
@@ -104,12 +104,7 @@ def compute(
     for seed in range(seeds):
         keys = jax.random.split(jax.random.fold_in(key, seed), 4)
         source = weakened(family, home, way, strength, recipe, keys[3], seed=42 + seed, depth=depth, width=width)
-        about = {}
-        for part, x, labels in (("train", home.x_train, home.y_train), ("test", home.x_test, home.y_test)):
-            shown = np.linspace(0, len(x) - 1, min(1000, len(x))).astype(int)
-            found = loss_and_accuracy(source, x[shown].astype(np.float32), home.one_hot(labels[shown]), "mse")
-            about |= {f"source_{part}_loss": found[0], f"source_{part}_accuracy": found[1]}
-        data = examples(load_task(task), keys[0], per_class, test)
+        about, data = source_quality(source, home), examples(load_task(task), keys[0], per_class, test)
         for name in MAPS:
             a = make_input_map(name, data[0].shape[1:], source.input_shape, key=keys[1])
             found = measure(Reprogram(a, source), data, key=keys[2], loss="mse", epochs=epochs)

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from mrntk.drawing import NAMES, against_depth
-from mrntk.experiments.reprogramming import MAP_NAMES, examples, loss_and_accuracy, make_input_map, measure
+from mrntk.experiments.reprogramming import MAP_NAMES, examples, make_input_map, measure, source_quality
 from mrntk.reprogram import Reprogram
 from mrntk.sources.trained import Recipe, train
 from mrntk.statistics import slopes, with_interval
@@ -38,22 +38,11 @@ SCALES = {
         "source_epochs": 50, "source_batch": 128, "per_class": 50, "test": 8000, "epochs": 150,
     },
 }  # fmt: skip
-SHOWN = 1000  # examples for the source's losses
 
 
 def cells(*, family, depth, **rest):
     """One piece per family and depth, all seeds in it."""
     return [{"family": name, "depth": d, **rest} for name in family for d in depth]
-
-
-def quality(source, task) -> dict:
-    """Loss and accuracy of the source on evenly spread examples of both parts of its task."""
-    about = {}
-    for part, x, labels in (("train", task.x_train, task.y_train), ("test", task.x_test, task.y_test)):
-        rows = np.linspace(0, len(x) - 1, min(SHOWN, len(x))).astype(int)
-        loss, accuracy = loss_and_accuracy(source, x[rows], task.one_hot(labels[rows]), "mse")
-        about |= {f"source_{part}_loss": loss, f"source_{part}_accuracy": accuracy}
-    return about
 
 
 def compute(
@@ -66,7 +55,7 @@ def compute(
     for seed in range(seeds):
         keys = jax.random.split(jax.random.fold_in(key, seed), 3)
         source = train(family, home, seed=42 + seed, recipe=recipe, levels=depth, groups=groups, width=width).source
-        about, data = quality(source, home), examples(load_task(task), keys[0], per_class, test)
+        about, data = source_quality(source, home), examples(load_task(task), keys[0], per_class, test)
         for name in maps:
             a = make_input_map(name, data[0].shape[1:], source.input_shape, key=keys[1])
             found = measure(Reprogram(a, source), data, key=keys[2], loss="mse", epochs=epochs)

@@ -2,8 +2,8 @@
 training.
 
 The paper's is lambda_min. Beside it: the other end and the mean of the spectrum, its condition, how many eigenvalues carry
-it, and two that
-look at the labels as well. Their step size is what lambda_max allows, so that a factor of the kernel does not matter to them.
+it, and two that look at the labels as well. Their step size is what lambda_max allows, so that a factor of the kernel does
+not matter to them.
 """
 
 import numpy as np
@@ -15,15 +15,15 @@ from .spectrum import alignment, spectrum
 
 STEPS, FRACTION = 100, 0.5  # of the predicted loss: gradient descent at half the largest stable step
 
-# name: (in formulas, whether more of it should mean a lower target loss)
+# name: in formulas
 FUNCTIONALS = {
-    "lambda_min": (r"$\lambda_{\min}$", True),
-    "lambda_max": (r"$\lambda_{\max}$", True),
-    "lambda_mean": (r"mean $\lambda$", True),
-    "condition": (r"$\lambda_{\min}/\lambda_{\max}$", True),
-    "effective_rank": ("effective rank", True),
-    "alignment": ("alignment", True),
-    "predicted_loss": ("predicted loss", False),
+    "lambda_min": r"$\lambda_{\min}$",
+    "lambda_max": r"$\lambda_{\max}$",
+    "lambda_mean": r"mean $\lambda$",
+    "condition": r"$\lambda_{\min}/\lambda_{\max}$",
+    "effective_rank": "effective rank",
+    "alignment": "alignment",
+    "predicted_loss": "predicted loss",
 }
 
 
@@ -37,12 +37,9 @@ def functionals(
     kernel : Theta_T on the training inputs, float64. residual : f(x_i) - y_i before training. y : targets.
 
     `lambda_min` and `condition` are exactly 0 where the kernel is singular in double precision. `alignment` is that of the
-    labels without
-    their mean over classes, since a model learns no more from the constant. `predicted_loss` is the squared loss that the
-    linearised
-    model has left after `STEPS` steps at `FRACTION` of the largest stable step. For the zero kernel of a model that trains
-    nothing, the
-    alignment is 0 and the predicted loss that of the start.
+    labels without their mean over classes, since a model learns no more from the constant. `predicted_loss` is the squared
+    loss that the linearised model has left after `STEPS` steps at `FRACTION` of the largest stable step. For the zero kernel
+    of a model that trains nothing, the alignment is 0 and the predicted loss that of the start.
     """
     found = spectrum(kernel, vectors=True)
     smallest = found.min if found.min > found.tolerance else 0.0

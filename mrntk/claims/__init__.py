@@ -1,16 +1,16 @@
 """What the paper claims, and what the data of the figures say of it.
 
 A claim has one or more parts. A part is one number a seed, and the side on which their mean should lie; it is judged by
-Student's 95 %
-interval of that mean alone:
+Student's 95 % interval of that mean alone:
 
     holds        the whole interval lies where the claim wants it
     fails        the whole interval lies elsewhere
     undecided    the interval lies on both sides
 
-A claim is reproduced if all of its parts hold, not reproduced if none does, partly reproduced otherwise, and not testable
-here where the
-data are missing. The rules stand in `mrntk.claims.rules` and were committed before their course-scale data were computed.
+A claim is reproduced if all of its parts hold, undecided if all of them are, not reproduced if none holds and some fail,
+partly reproduced otherwise, and not testable here where the data are missing. The rules stand in `mrntk.claims.rules` and
+were committed before their course-scale data were computed. (The word "undecided" for a whole claim came later: until then
+such claims read "not reproduced". It changes no rule and no part.)
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,8 @@ from ..errors import MrntkError
 from ..figures import committed_data
 from ..style import t_interval
 
-REPRODUCED, PARTLY, NOT, UNTESTED = "reproduced", "partly reproduced", "not reproduced", "not testable here"
+REPRODUCED, PARTLY, NOT = "reproduced", "partly reproduced", "not reproduced"
+UNDECIDED, UNTESTED = "undecided", "not testable here"
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,13 @@ def judge(claim: Claim, data: pd.DataFrame | None = None) -> Verdict:
         parts = tuple(claim.parts(committed_data(claim.figure) if data is None else data))
     except MrntkError as error:
         return Verdict(claim, UNTESTED, (), str(error))
-    held = sum(part.outcome == "holds" for part in parts)
+    outcomes = {part.outcome for part in parts}
     if not parts:
         return Verdict(claim, UNTESTED, (), "the data decide nothing that it could be held against.")
-    return Verdict(claim, REPRODUCED if held == len(parts) else PARTLY if held else NOT, parts)
+    alike = {"holds": REPRODUCED, "undecided": UNDECIDED, "fails": NOT}
+    if len(outcomes) == 1:
+        return Verdict(claim, alike[outcomes.pop()], parts)
+    return Verdict(claim, PARTLY if "holds" in outcomes else NOT, parts)
 
 
 def verdicts() -> list[Verdict]:

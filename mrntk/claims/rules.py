@@ -2,8 +2,7 @@
 should lie.
 
 Slopes are least-squares slopes of a logarithm against depth, one a seed, averaged over pairs of source and target task.
-"Target loss" is the
-loss on the target's training examples after training, which Corollary 1 speaks of, not the test loss.
+"Target loss" is the loss on the target's training examples after training, which Corollary 1 speaks of, not the test loss.
 """
 
 import numpy as np

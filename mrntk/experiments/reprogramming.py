@@ -21,8 +21,7 @@ LOSSES = {"mse": mse_loss, "ce": cross_entropy_loss}
 
 
 def make_input_map(name: str, target_shape: tuple, source_shape: tuple, *, key, inner: float = INNER) -> InputMap:
-    """The input transformation of that name in `MAPS`; `inner` is the share of the source's side that the image keeps in a
-    prompt.
+    """The input transformation of that name in `MAPS`; `inner` is the share of the source's side that an image keeps in a prompt.
 
     Raises
     ------
@@ -47,6 +46,25 @@ def loss_and_accuracy(model, x, y, loss: str) -> tuple[float, float]:
     return float(LOSSES[loss](lambda out: out, outputs, y)), float((np.argmax(outputs, 1) == np.argmax(y, 1)).mean())
 
 
+def source_quality(source, task, *, loss: str = "mse", shown: int | None = 1000) -> dict:
+    """Loss and accuracy of a source on its own task.
+
+    Parameters
+    ----------
+    shown : at most so many examples of each part, evenly spread; None for all of them.
+
+    Returns
+    -------
+    {"source_train_loss", "source_train_accuracy", "source_test_loss", "source_test_accuracy"}.
+    """
+    about = {}
+    for part, x, labels in (("train", task.x_train, task.y_train), ("test", task.x_test, task.y_test)):
+        rows = np.linspace(0, len(x) - 1, min(shown or len(x), len(x))).astype(int)
+        found = loss_and_accuracy(source, x[rows].astype(np.float32), task.one_hot(labels[rows]), loss)
+        about |= {f"source_{part}_loss": found[0], f"source_{part}_accuracy": found[1]}
+    return about
+
+
 def starting_outputs(model: Reprogram, x) -> np.ndarray:
     """f_T(x) before training, in float64."""
     with jax.enable_x64(True):
@@ -54,9 +72,7 @@ def starting_outputs(model: Reprogram, x) -> np.ndarray:
 
 
 def examples(task, key, per_class: int, test: int):
-    """(x, y, x_test, y_test): examples a class drawn with the key, and `test` test examples evenly spread; float32, one-hot
-    rows.
-    """
+    """(x, y, x_test, y_test), float32, one-hot rows: examples a class drawn with the key, `test` evenly spread test examples."""
     x, labels = task.draw(key, min(per_class, int(np.bincount(task.y_train).min())))
     shown = np.linspace(0, len(task.x_test) - 1, min(test, len(task.x_test))).astype(int)
     x_test, y_test = task.x_test[shown], task.one_hot(task.y_test[shown])
@@ -74,8 +90,7 @@ def measure(model: Reprogram, data, *, key, loss: str, epochs: int, batch: int |
     Returns
     -------
     {"trained": number of trained values, "start_loss", "train_loss", "train_accuracy", "test_loss", "test_accuracy",
-    "kernel_sum": the sum
-    of |Theta_T| over all entries, divided by N} and the `functionals` of Theta_T.
+    "kernel_sum": the sum of |Theta_T| over all entries, divided by N} and the `functionals` of Theta_T.
     """
     x, y, x_test, y_test = data
     kernel = empirical_ntk(model, x)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mrntk import MrntkError, claims, gallery
-from mrntk.claims import NOT, PARTLY, REPRODUCED, UNTESTED, Claim, Part, judge, rules
+from mrntk.claims import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Claim, Part, judge, rules
 from mrntk.claims.functional_shares import COLUMNS, best_other_share, shares
 from mrntk.functionals import FUNCTIONALS
 
@@ -34,13 +34,22 @@ def test_outcome_of_a_part(values, options, outcome):
 
 
 def claim(*outcomes):
-    parts = [Part(str(i), CLEAR, **{"low": 0} if good else {"high": 0}) for i, good in enumerate(outcomes)]
+    sides = {True: {"low": 0}, False: {"high": 0}, None: {"low": 1}}  # None: its interval lies on both sides
+    parts = [Part(str(i), CLEAR, **sides[outcome]) for i, outcome in enumerate(outcomes)]
     return Claim("it", "It is so", "tiny", "whatever", lambda data: parts)
 
 
 @pytest.mark.parametrize(
     "outcomes, verdict",
-    [((True, True), REPRODUCED), ((True, False), PARTLY), ((False, False), NOT), ((), UNTESTED)],
+    [
+        ((True, True), REPRODUCED),
+        ((True, False), PARTLY),
+        ((True, None), PARTLY),
+        ((False, False), NOT),
+        ((False, None), NOT),
+        ((None, None), UNDECIDED),
+        ((), UNTESTED),
+    ],
 )
 def test_verdict_of_a_claim(outcomes, verdict):
     assert judge(claim(*outcomes), pd.DataFrame()).verdict == verdict
