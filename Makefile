@@ -31,7 +31,7 @@ claims: setup
 
 # Execute the notebooks at course scale and pair the result with its Markdown source.
 notebooks: setup
-	@$(BIN)/python notebooks/execute.py
+	@$(BIN)/mrntk course execute
 
 # Renew requirements.txt: the full closure, for every Python that pyproject.toml allows.
 # the carriers are pinned by themselves: neither what they require nor the versions they would hold others to

@@ -85,6 +85,15 @@ def _lab(arguments) -> int:
     return lab(arguments.port, browser=False if arguments.no_browser else None)
 
 
+def _course(arguments) -> int:
+    from .course import execute, notebooks
+
+    for path in [notebooks.find(name) for name in arguments.names] or notebooks.sources():
+        print(f"executing {path.stem} ...", flush=True)
+        execute.write(path)
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line: one subcommand a job."""
     top = argparse.ArgumentParser(prog="mrntk", description="Model reprogramming through its neural tangent kernel.")
@@ -118,6 +127,11 @@ def parser() -> argparse.ArgumentParser:
     listing.add_argument("--picture", type=Path, metavar="FILE", help="write a sample picture of the task NAME")
     listing.add_argument("--table", choices=("source", "task"), help="print the cards as a Markdown table")
     listing.set_defaults(run=_list)
+
+    course = commands.add_parser("course", help="the notebooks: execute them")
+    course.add_argument("action", choices=("execute",))
+    course.add_argument("names", nargs="*", metavar="NN", help="which notebooks, by number (default: all)")
+    course.set_defaults(run=_course)
 
     doctor = commands.add_parser("doctor", help="versions, device, precision, data: what is here and what is missing")
     doctor.set_defaults(run=_doctor)

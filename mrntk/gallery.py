@@ -5,9 +5,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from .claims import Verdict, table, verdicts
-from .figures import Figure, committed_data, discover, figures_folder
+from .claims import Verdict, judge, table, verdicts
+from .claims.rules import CLAIMS
+from .figures import Figure, committed_data, discover, figures_folder, get_figure
 from .files import write_atomically
+from .style import Picture, picture, style
 
 ORDER = (  # in which a reader should meet them
     "schematic", "source_min_eigenvalue", "source_quality", "depth_to_target", "loss_against_spectrum", "input_size",
@@ -47,6 +49,22 @@ def entry(figure: Figure, found: Sequence[Verdict]) -> str:
         lines.append(f"- *Verdict:* {one.claim.sentence}: **{one.verdict}**. Rule: {one.claim.rule}.")
         lines += [f"  - {part}" for part in one.parts]
     return "\n".join([*lines, f"- *Again:* `mrntk figures {figure.id}`; {_duration(figure)}.", ""])
+
+
+def show(name: str) -> Picture:
+    """The figure of that ID, drawn from its committed data, for notebooks."""
+    figure = get_figure(name)
+    with style():
+        return picture(figure.module.render(committed_data(name)), figure.module.ALT)
+
+
+def findings(name: str) -> str:
+    """What the paper says of a figure, what its data say, and the verdicts that hang on it, as Markdown."""
+    figure = get_figure(name)
+    lines = [f"- *The paper says:* {figure.module.SAYS}", f"- *We find:* {figure.module.finds(committed_data(name))}"]
+    found = [judge(claim) for claim in CLAIMS if claim.figure == name]
+    lines += [f"- *Verdict:* {one.claim.sentence}: **{one.verdict}** ({one.decided})." for one in found]
+    return "\n".join(lines)
 
 
 def gallery(found: Sequence[Verdict]) -> str:

@@ -1,6 +1,9 @@
 """How the project's pictures look: colour-blind-safe colours, sizes that stay legible at column width."""
 
+import base64
+import io
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,6 +46,33 @@ def style():
         yield
     finally:
         plt.rcParams.update(before)
+
+
+def png(figure) -> bytes:
+    """The figure as a PNG file, at the resolution of the screen."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=figure.dpi)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished figure with its description; as the last line of a notebook's cell, it is shown."""
+
+    png: bytes
+    alt: str
+
+    def _repr_mimebundle_(self, **_):
+        return {"image/png": base64.b64encode(self.png).decode(), "text/plain": self.alt}, {
+            "image/png": {"alt": self.alt}
+        }
+
+
+def picture(figure, alt: str) -> Picture:
+    """The figure with a description for readers who do not see it. The figure is closed, so that it is shown once."""
+    made = Picture(png(figure), alt)
+    plt.close(figure)
+    return made
 
 
 def t_interval(values, confidence: float = 0.95) -> tuple[float, float]:

@@ -1,27 +1,30 @@
 """Every notebook runs from a fresh kernel at smoke scale, agrees with its pair, and carries outputs of its own text."""
 
-import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
 
-import jupytext
 import nbformat
 import pytest
 
-from mrntk import figures
+from mrntk import exercises as checkers
+from mrntk.course import execute
+from mrntk.course.notebooks import exercises, find, minutes, notebooks_folder, read, section, source_hash, sources
 
-FOLDER = figures.figures_folder().parent / "notebooks"
-_spec = importlib.util.spec_from_file_location("execute_notebooks", FOLDER / "execute.py")
-execute = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(execute)
-NAMES = [path.stem for path in execute.sources()]
+FOLDER = notebooks_folder()
+NAMES = [path.stem for path in sources()]
+SECTIONS = ("Predict first", "Check your predictions", "What to remember", "Common misconceptions", "Further reading")
 
 
 def committed(name):
     return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+
+
+def pictures(notebook):
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output for output in outputs if "image/png" in output.get("data", {})]
 
 
 def test_there_are_notebooks():
@@ -30,18 +33,27 @@ def test_there_are_notebooks():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_runs_at_smoke_scale(name):
-    notebook = execute.executed(FOLDER / f"{name}.md", "smoke", timeout=300)
-    pictures = [
-        output for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
-    ]
-    drawn = sum("plt.subplots" in cell.source or ".render(" in cell.source for cell in notebook.cells)
-    assert len(pictures) == drawn > 0
+def test_runs_at_smoke_scale_where_empty_answers_fail_and_solutions_pass(name):
+    """One run of both: behind each exercise's cell, as the reader finds it, the cell with its solution."""
+    notebook = read(find(name))
+    for exercise in reversed(exercises(notebook)):
+        solution = nbformat.v4.new_code_cell(exercise.solution, metadata={"tags": ["solution"]})
+        notebook.cells.insert(exercise.cell + 1, solution)
+    notebook = execute.run(notebook, "smoke", timeout=300)
+    drawn = sum(
+        "picture(" in cell.source or "Explorer(" in cell.source for cell in notebook.cells if cell.cell_type == "code"
+    )
+    assert len(pictures(notebook)) == drawn > 0
+    for tag, right in (("exercise", False), ("solution", True)):
+        for cell in notebook.cells:
+            if tag in cell.metadata.get("tags", []):
+                said = cell.outputs[-1].data["text/plain"]
+                assert said.startswith("Right." if right else "Not yet."), f"{said}\n{cell.source}"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pair_agrees(name):
-    text, notebook = jupytext.read(FOLDER / f"{name}.md"), committed(name)
+    text, notebook = read(find(name)), committed(name)
     assert [(c.cell_type, c.source) for c in text.cells] == [(c.cell_type, c.source) for c in notebook.cells], (
         "the pair differs: run `make notebooks`"
     )
@@ -64,7 +76,7 @@ def test_opening_and_saving_in_jupyterlab_changes_nothing(name, tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_outputs_are_of_this_text_at_course_scale(name):
     notebook = committed(name)
-    assert notebook.metadata["mrntk"] == {"scale": "course", "source": execute.source_hash(notebook)}
+    assert notebook.metadata["mrntk"] == {"scale": "course", "source": source_hash(notebook)}
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     assert not [
@@ -73,14 +85,34 @@ def test_outputs_are_of_this_text_at_course_scale(name):
         for output in cell.outputs
         if output.output_type == "error" or output.get("name") == "stderr"
     ]
+    assert all(len(output.metadata["image/png"]["alt"]) > 40 for output in pictures(notebook)), (
+        "alt text for every picture"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_shape_of_a_notebook(name):
-    """Objectives, prerequisites and minutes at the top; short cells; small file; no path of the machine that made it."""
+    """What the head says, the sections, short cells, a small file, no path of the machine that made it."""
     notebook = committed(name)
-    head = notebook.cells[0].source
-    assert re.search(r"You will.*\n.*You need.*\n.*Time.*minutes.*\n.*The question", head)
+    assert re.search(r"You will.*\n.*You need.*\n.*Time.*\n.*The question", notebook.cells[0].source)
+    assert min(minutes(notebook)) > 0
+    assert all(section(notebook, heading) for heading in SECTIONS)
     assert all(len(cell.source.splitlines()) <= 16 for cell in notebook.cells if cell.cell_type == "code")
     raw = (FOLDER / f"{name}.ipynb").read_text()
     assert len(raw) < 1.5e6 and str(FOLDER.parent) not in raw
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exercises(name):
+    """At least three of rising difficulty, each with graded hints, a solution in words and code, and a checker."""
+    found = exercises(read(find(name)))
+    assert [one.number for one in found] == [f"{name[:2]}.{k + 1}" for k in range(len(found))]
+    assert [one.number for one in found] == checkers.numbers(name[:2])
+    assert len(found) >= 3 and [one.stars for one in found] == sorted(one.stars for one in found)
+    assert all(len(one.hints) >= 2 and len(one.explanation) > 40 for one in found)
+    assert sum(one.minutes for one in found) == minutes(read(find(name)))[1], "minutes of exercises in the head"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_widget_for_the_live_reader(name):
+    assert any("Explorer(" in cell.source for cell in read(find(name)).cells if cell.cell_type == "code")

@@ -1,0 +1,93 @@
+"""The one face of all view models: labelled controls, the picture, and a sentence, by ipywidgets."""
+
+import asyncio
+import base64
+import html
+
+import ipywidgets
+import matplotlib.pyplot as plt
+
+from ..errors import MrntkError
+from ..style import png, style
+from .view import Choice, Toggle, ViewModel
+
+PAUSE = (
+    0.04  # seconds without a further change before anything is computed: while a slider is dragged, the last value wins
+)
+
+
+def _control(control) -> ipywidgets.Widget:
+    """The ipywidget of one control."""
+    wide = {"description": control.label, "style": {"description_width": "11em"}, "layout": {"width": "min(34em, 98%)"}}
+    if isinstance(control, Toggle):
+        return ipywidgets.Checkbox(value=control.start, indent=True, **wide)
+    if isinstance(control, Choice):
+        options = list(control.options.items()) if isinstance(control.options, dict) else list(control.options)
+        return ipywidgets.Dropdown(options=options, value=control.start, **wide)
+    numbers = {"value": control.start, "min": control.low, "max": control.high, "step": control.step}
+    if control.log:
+        return ipywidgets.FloatLogSlider(base=10, readout_format=".3g", **numbers, **wide)
+    whole = all(isinstance(number, int) for number in (control.low, control.high, control.step))
+    kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+    return kind(**numbers, **({} if whole else {"readout_format": ".3g"}), **wide)
+
+
+class Explorer(ipywidgets.VBox):
+    """A view model on the screen. `data` is what is shown at the moment; `set` moves controls from code.
+
+    In a running notebook it is live. In a page that is only read its picture and sentence stand in its place.
+    """
+
+    def __init__(self, view: ViewModel, **changes):
+        self.view, self.data, self.picture, self._waiting = view, None, b"", None
+        values = view.values(**changes)
+        self.faces = {name: _control(control) for name, control in view.controls.items()}
+        for name, face in self.faces.items():
+            face.value = values[name]
+            face.observe(self._changed, "value")
+        self.shown = ipywidgets.HTML()
+        title = ipywidgets.HTML(f"<b>{html.escape(view.title)}</b>")
+        super().__init__([title, *self.faces.values(), self.shown])
+        self.update()
+
+    def set(self, **changes):
+        """Move controls, as a reader would."""
+        self.view.values(**changes)
+        for name, value in changes.items():
+            self.faces[name].value = value
+
+    def _changed(self, _):
+        """Compute after a short pause without another change; at once where no event loop runs."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.update()
+            return
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._waiting = loop.call_later(PAUSE, self.update)
+
+    def update(self):
+        """Compute, draw and show what belongs to the controls' present values; a mistake is said in the picture's place."""
+        try:
+            self.data = self.view.compute(**{name: face.value for name, face in self.faces.items()})
+            with style():
+                figure = self.view.draw(self.data)
+                self.picture = png(figure)
+                plt.close(figure)
+            self.said = self.view.words(self.data)
+        except MrntkError as error:
+            self.shown.value = f'<p role="alert">{html.escape(str(error))}</p>'
+            return
+        source = f"data:image/png;base64,{base64.b64encode(self.picture).decode()}"
+        alt, words = html.escape(self.view.alt, quote=True), html.escape(self.said)
+        self.shown.value = (
+            f'<figure style="margin:0"><img alt="{alt}" src="{source}" style="max-width:100%">'
+            f'<figcaption aria-live="polite" style="max-width:46em;line-height:1.4">{words}</figcaption></figure>'
+        )
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The live widget, and for pages that are only read the picture with its description."""
+        data = dict(super()._repr_mimebundle_(**kwargs) or {})
+        data |= {"image/png": base64.b64encode(self.picture).decode(), "text/plain": self.said}
+        return data, {"image/png": {"alt": f"{self.view.alt} {self.said}"}}

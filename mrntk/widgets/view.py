@@ -1,0 +1,103 @@
+"""View models: what a widget computes and says, apart from how it looks on the screen."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from ..errors import MrntkError
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A number between two ends, in steps; whole numbers if `step` and the ends are. With `log`, the step is one of the exponent
+    of 10, and so are the ends.
+    """
+
+    label: str
+    low: float | int
+    high: float | int
+    start: float | int
+    step: float | int = 1
+    log: bool = False
+
+    def problem(self, value) -> str | None:
+        """What is wrong with a value, or None."""
+        low, high = (10.0**self.low, 10.0**self.high) if self.log else (self.low, self.high)
+        if isinstance(value, (int, float)) and low * (1 - 1e-9) <= value <= high * (1 + 1e-9):
+            return None
+        return f"give a number from {low:g} to {high:g}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several options: the values, or {label: value}."""
+
+    label: str
+    options: tuple | dict
+    start: Any
+
+    @property
+    def values(self) -> list:
+        return list(self.options.values()) if isinstance(self.options, dict) else list(self.options)
+
+    def problem(self, value) -> str | None:
+        return None if value in self.values else f"choose one of {', '.join(map(str, self.values))}"
+
+
+@dataclass(frozen=True)
+class Toggle:
+    """Yes or no."""
+
+    label: str
+    start: bool = False
+
+    def problem(self, value) -> str | None:
+        return None if isinstance(value, bool) else "give True or False"
+
+
+class ViewModel:
+    """What one widget shows. A subclass says which controls there are, computes data from their values, draws them, and puts
+    the finding into words.
+
+    Attributes
+    ----------
+    title : of the widget. alt : what its picture shows, for readers who do not see it.
+    controls : the controls by the names of the arguments of `compute`, in the order in which they are shown.
+    """
+
+    title: str
+    alt: str
+    controls: dict[str, Slider | Choice | Toggle]
+
+    def compute(self, **values):
+        """The data for these values of the controls: a function of them alone."""
+        raise NotImplementedError
+
+    def draw(self, data) -> Figure:
+        """The picture of the data; called inside `mrntk.style.style()`."""
+        raise NotImplementedError
+
+    def words(self, data) -> str:
+        """What the data say, in a sentence or two of Markdown-free text."""
+        raise NotImplementedError
+
+    def values(self, **changes) -> dict:
+        """The starting values with these changes.
+
+        Raises
+        ------
+        MrntkError
+            For an unknown control or a value that it cannot have.
+        """
+        for name, value in changes.items():
+            if name not in self.controls:
+                raise MrntkError(f"{name!r} is unknown here: choose from {', '.join(self.controls)}.")
+            problem = self.controls[name].problem(value)
+            if problem:
+                raise MrntkError(f"{name}={value!r}: {problem}.")
+        return {name: changes.get(name, control.start) for name, control in self.controls.items()}
+
+    def data(self, **changes):
+        """`compute` at the starting values with these changes."""
+        return self.compute(**self.values(**changes))
