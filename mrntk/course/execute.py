@@ -2,18 +2,14 @@
 
 import copy
 import os
-import re
 from pathlib import Path
 
-import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from ..files import write_atomically
 from .notebooks import notebooks_folder, read, source_hash
-
-_WIDGET = re.compile(r"\b[0-9a-f]{32}\b")
 
 
 def run(notebook: NotebookNode, scale: str, timeout: int = 900) -> NotebookNode:
@@ -25,10 +21,13 @@ def run(notebook: NotebookNode, scale: str, timeout: int = 900) -> NotebookNode:
     return notebook
 
 
-def _same_widget_names(content: str) -> str:
+def _same_widget_names(notebook: NotebookNode) -> NotebookNode:
     """Widgets have random names; they are numbered instead, so that executing again changes only what changed."""
-    names = {name: f"{number:032x}" for number, name in enumerate(dict.fromkeys(_WIDGET.findall(content)), start=1)}
-    return _WIDGET.sub(lambda found: names[found[0]], content)
+    states = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+    content = nbformat.writes(notebook)
+    for number, name in enumerate(list(states), start=1):  # in the order in which they were made
+        content = content.replace(name, f"{number:032x}")
+    return nbformat.reads(content, as_version=4)
 
 
 def executed(path: Path, scale: str) -> NotebookNode:
@@ -44,10 +43,5 @@ def executed(path: Path, scale: str) -> NotebookNode:
 
 def write(path: Path, scale: str = "course"):
     """Execute the notebook at `path` and write the .ipynb beside it; whole or not at all."""
-    content = _same_widget_names(nbformat.writes(executed(path, scale))) + "\n"
+    content = nbformat.writes(_same_widget_names(executed(path, scale))) + "\n"
     write_atomically(path.with_suffix(".ipynb"), content.encode())
-
-
-def as_notebook(notebook: NotebookNode) -> str:
-    """The text of the .ipynb file of a notebook that jupytext read."""
-    return jupytext.writes(notebook, fmt="ipynb") + "\n"
