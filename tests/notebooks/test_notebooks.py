@@ -40,9 +40,8 @@ def test_runs_at_smoke_scale_where_empty_answers_fail_and_solutions_pass(name):
         solution = nbformat.v4.new_code_cell(exercise.solution, metadata={"tags": ["solution"]})
         notebook.cells.insert(exercise.cell + 1, solution)
     notebook = execute.run(notebook, "smoke", timeout=300)
-    drawn = sum(
-        "picture(" in cell.source or "Explorer(" in cell.source for cell in notebook.cells if cell.cell_type == "code"
-    )
+    shown = re.compile(r"^(picture|gallery\.show|Explorer)\(", re.M)
+    drawn = sum(bool(shown.search(cell.source)) for cell in notebook.cells if cell.cell_type == "code")
     assert len(pictures(notebook)) == drawn > 0
     for tag, right in (("exercise", False), ("solution", True)):
         for cell in notebook.cells:
