@@ -2,13 +2,14 @@
 #   make lab        open JupyterLab on the course      (make lab JAX=cuda13 for an NVIDIA GPU)
 #   make test       run every check
 #   make figures    draw the figures from committed data (make figures FRESH=1 computes the data again)
+#   make book       the course as a site in book/, with slides and versions for students and teachers
 #   make claims     what the paper claims, and what the data say of it
 PYTHON ?= python3
 BIN := .venv/bin
 SCALE ?= $(or $(MRNTK_SCALE),course)
 export JAX
 
-.PHONY: help setup lab test figures claims notebooks lock clean
+.PHONY: help setup lab test figures claims notebooks book lock clean
 help:
 	@sed -n 's/^#   /  /p' Makefile
 
@@ -33,13 +34,16 @@ claims: setup
 notebooks: setup
 	@$(BIN)/mrntk course execute
 
+book: setup
+	@$(BIN)/mrntk course book
+
 # Renew requirements.txt: the full closure, for every Python that pyproject.toml allows.
 # the carriers are pinned by themselves: neither what they require nor the versions they would hold others to
 lock: setup
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/python -m uv pip compile pyproject.toml --group neural-tangents --group dev --universal --python-version 3.11 \
+	@$(BIN)/python -m uv pip compile pyproject.toml --group neural-tangents --group dev --group book --universal --python-version 3.11 \
 	    --no-header --no-annotate --quiet --output-file requirements.txt
 	@$(BIN)/python -m uv pip compile --group carriers --no-deps --no-header --no-annotate --quiet >> requirements.txt
 
 clean:
-	rm -rf .venv figures/data/.unfinished figures/data/smoke* figures/rendered/smoke* figures/data/*-* figures/rendered/*-*
+	rm -rf .venv book figures/data/.unfinished figures/data/smoke* figures/rendered/smoke* figures/data/*-* figures/rendered/*-*

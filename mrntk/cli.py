@@ -86,11 +86,20 @@ def _lab(arguments) -> int:
 
 
 def _course(arguments) -> int:
-    from .course import execute, notebooks
+    from .course import book, execute, guide, notebooks, versions
 
-    for path in [notebooks.find(name) for name in arguments.names] or notebooks.sources():
-        print(f"executing {path.stem} ...", flush=True)
-        execute.write(path)
+    paths = [notebooks.find(name) for name in arguments.names] or notebooks.sources()
+    if arguments.action == "execute":
+        for path in paths:
+            print(f"executing {path.stem} ...", flush=True)
+            execute.write(path)
+    elif arguments.action == "book":
+        print(book.build(arguments.out or notebooks.notebooks_folder().parent / "book"))
+    elif arguments.action == "answers":
+        print(guide.write())
+    else:
+        for path in versions.write(arguments.action, arguments.out or Path.cwd(), paths):
+            print(path)
     return 0
 
 
@@ -128,9 +137,14 @@ def parser() -> argparse.ArgumentParser:
     listing.add_argument("--table", choices=("source", "task"), help="print the cards as a Markdown table")
     listing.set_defaults(run=_list)
 
-    course = commands.add_parser("course", help="the notebooks: execute them")
-    course.add_argument("action", choices=("execute",))
+    course = commands.add_parser("course", help="the notebooks: run them, make versions for a class, build the site")
+    course.add_argument(
+        "action", choices=("execute", "student", "solutions", "answers", "book"),
+        help="execute: run, and write the .ipynb; student, solutions: write that version; answers: into the instructor guide; "
+        "book: the site with slides",
+    )  # fmt: skip
     course.add_argument("names", nargs="*", metavar="NN", help="which notebooks, by number (default: all)")
+    course.add_argument("--out", type=Path, metavar="DIR", help="where to (default: book/ for the book, else here)")
     course.set_defaults(run=_course)
 
     doctor = commands.add_parser("doctor", help="versions, device, precision, data: what is here and what is missing")

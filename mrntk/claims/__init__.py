@@ -36,10 +36,11 @@ class Part:
     low: float | int = -np.inf
     high: float | int = np.inf
     closed: bool = False  # the claim denies an effect: it fails only if the whole interval lies outside
+    confidence: float = 0.95
 
     @property
     def interval(self) -> tuple[float, float]:
-        return t_interval(self.values)
+        return t_interval(self.values, self.confidence)
 
     @property
     def outcome(self) -> str:
@@ -91,13 +92,17 @@ def judge(claim: Claim, data: pd.DataFrame | None = None) -> Verdict:
         parts = tuple(claim.parts(committed_data(claim.figure) if data is None else data))
     except MrntkError as error:
         return Verdict(claim, UNTESTED, (), str(error))
-    outcomes = {part.outcome for part in parts}
     if not parts:
         return Verdict(claim, UNTESTED, (), "the data decide nothing that it could be held against.")
-    alike = {"holds": REPRODUCED, "undecided": UNDECIDED, "fails": NOT}
+    return Verdict(claim, verdict_of(parts), parts)
+
+
+def verdict_of(parts: Sequence[Part]) -> str:
+    """The verdict that follows from the outcomes of one or more parts, and from nothing else."""
+    outcomes = {part.outcome for part in parts}
     if len(outcomes) == 1:
-        return Verdict(claim, alike[outcomes.pop()], parts)
-    return Verdict(claim, PARTLY if "holds" in outcomes else NOT, parts)
+        return {"holds": REPRODUCED, "undecided": UNDECIDED, "fails": NOT}[outcomes.pop()]
+    return PARTLY if "holds" in outcomes else NOT
 
 
 def verdicts() -> list[Verdict]:

@@ -76,7 +76,7 @@ def check(number: str, *answers) -> Result:
         return Result(False, f"Your answer led to an error: `{type(error).__name__}: {error}`.")
 
 
-def call(function: Callable, *arguments, name: str = "your function"):
+def call(function, *arguments, name: str = "your function"):
     """What the reader's function gives; `NotYet` if it is none, or gives nothing."""
     if not callable(function):
         raise NotYet(f"{name} should be a function, and is a {type(function).__name__}.")

@@ -40,6 +40,7 @@ class Explorer(ipywidgets.VBox):
 
     def __init__(self, view: ViewModel, **changes):
         self.view, self.data, self.picture, self._waiting = view, None, b"", None
+        self.said, self.alt = "", view.alt
         values = view.values(**changes)
         self.faces = {name: _control(control) for name, control in view.controls.items()}
         for name, face in self.faces.items():
@@ -75,12 +76,12 @@ class Explorer(ipywidgets.VBox):
                 figure = self.view.draw(self.data)
                 self.picture = png(figure)
                 plt.close(figure)
-            self.said = self.view.words(self.data)
+            self.said, self.alt = self.view.words(self.data), self.view.description(self.data)
         except MrntkError as error:
             self.shown.value = f'<p role="alert">{html.escape(str(error))}</p>'
             return
         source = f"data:image/png;base64,{base64.b64encode(self.picture).decode()}"
-        alt, words = html.escape(self.view.alt, quote=True), html.escape(self.said)
+        alt, words = html.escape(self.alt, quote=True), html.escape(self.said)
         self.shown.value = (
             f'<figure style="margin:0"><img alt="{alt}" src="{source}" style="max-width:100%">'
             f'<figcaption aria-live="polite" style="max-width:46em;line-height:1.4">{words}</figcaption></figure>'
@@ -90,4 +91,4 @@ class Explorer(ipywidgets.VBox):
         """The live widget, and for pages that are only read the picture with its description."""
         data = dict(super()._repr_mimebundle_(**kwargs) or {})
         data |= {"image/png": base64.b64encode(self.picture).decode(), "text/plain": self.said}
-        return data, {"image/png": {"alt": f"{self.view.alt} {self.said}"}}
+        return data, {"image/png": {"alt": f"{self.alt} {self.said}"}}

@@ -82,6 +82,10 @@ class ViewModel:
         """What the data say, in a sentence or two of Markdown-free text."""
         raise NotImplementedError
 
+    def description(self, data) -> str:
+        """What the picture of these data shows; `alt` where it is always the same."""
+        return self.alt
+
     def values(self, **changes) -> dict:
         """The starting values with these changes.
 
