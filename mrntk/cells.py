@@ -1,8 +1,8 @@
 """The pieces of a figure's data: computed side by side, each kept as soon as it is finished.
 
 A cell is one call of a figure module's `compute`, given by its keyword arguments. What is finished lies in a folder of its
-own until
-the figure's data are whole; its name says what it was computed from, so that after a kill only what is missing is computed.
+own until the figure's data are whole; its name says what it was computed from, so that after a kill only what is missing is
+computed.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -104,10 +105,24 @@ def compute(cell: Cell) -> dict:
     return {"csv": to_csv(pd.DataFrame(found)), "seconds": round(time.perf_counter() - started, 2)}
 
 
-def _attempt(number: int, cell: Cell) -> tuple[int, dict | None, str]:
+@contextmanager
+def _compiling(quickly: bool):
+    """Inside, XLA spends little time on optimising programs if `quickly`: for sizes at which compiling is most of the work."""
+    import jax
+
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", quickly)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
+
+
+def _attempt(number: int, cell: Cell, quickly: bool) -> tuple[int, dict | None, str]:
     """(number, result, "") or (number, None, what went wrong)."""
     try:
-        return number, compute(cell), ""
+        with _compiling(quickly):
+            return number, compute(cell), ""
     except MrntkError as error:
         return number, None, str(error)
     except Exception as error:
@@ -115,19 +130,22 @@ def _attempt(number: int, cell: Cell) -> tuple[int, dict | None, str]:
         return number, None, repr(error)
 
 
-def _in_worker(number: int, cell: Cell) -> tuple[int, dict | None, str]:
+def _in_worker(number: int, cell: Cell, quickly: bool) -> tuple[int, dict | None, str]:
     # One thread a worker, since there is a worker a core. Read when JAX computes for the first time.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
-    return _attempt(number, cell)
+    return _attempt(number, cell, quickly)
 
 
-def compute_all(cells: list[Cell], *, jobs: int, dask: str | None = None) -> Iterator[tuple[Cell, dict]]:
+def compute_all(
+    cells: list[Cell], *, jobs: int, dask: str | None = None, quickly: bool = False
+) -> Iterator[tuple[Cell, dict]]:
     """(cell, what it gave) for every cell, in the order in which they are finished. One that fails does not stop the others.
 
     Parameters
     ----------
     jobs : worker processes on this machine; with 1 everything is computed in this process.
     dask : address of a Dask scheduler whose workers compute instead, or "local" for a cluster on this machine.
+    quickly : programs are compiled with little optimisation.
 
     Raises
     ------
@@ -135,7 +153,7 @@ def compute_all(cells: list[Cell], *, jobs: int, dask: str | None = None) -> Ite
         In the end, if cells failed, with what the first said; or if the cluster cannot be reached.
     """
     failed = []
-    for number, content, error in _results(cells, jobs, dask):
+    for number, content, error in _results(cells, jobs, dask, quickly):
         if content is None:
             failed.append(f"{cells[number]} failed ({error.strip().rstrip('.')})")
         else:
@@ -145,9 +163,9 @@ def compute_all(cells: list[Cell], *, jobs: int, dask: str | None = None) -> Ite
         raise MrntkError(f"{failed[0]}{others}; what was finished is kept, and is not computed again.")
 
 
-def _results(cells: list[Cell], jobs: int, dask: str | None) -> Iterator[tuple[int, dict | None, str]]:
+def _results(cells: list[Cell], jobs: int, dask: str | None, quickly: bool) -> Iterator[tuple[int, dict | None, str]]:
     if jobs == 1 and dask is None:
-        yield from (_attempt(number, cell) for number, cell in enumerate(cells))
+        yield from (_attempt(number, cell, quickly) for number, cell in enumerate(cells))
         return
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -158,7 +176,7 @@ def _results(cells: list[Cell], jobs: int, dask: str | None) -> Iterator[tuple[i
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
     try:
         with backend(dask, jobs) as options, joblib.parallel_config(**options):
-            tasks = (joblib.delayed(_in_worker)(number, cell) for number, cell in enumerate(cells))
+            tasks = (joblib.delayed(_in_worker)(number, cell, quickly) for number, cell in enumerate(cells))
             # batches of one: a cell that is finished must not wait for others
             yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(tasks)
     except TerminatedWorkerError:

@@ -131,12 +131,13 @@ def _compute(works: list[_Work], *, jobs: int, dask: str | None, bar: Callable, 
     waiting.sort(
         key=lambda cell: -weight[owner[cell.store].csv]
     )  # long ones first, so that no worker ends up alone with one
+    jobs, quickly = min(jobs, max(len(waiting), 1)), all(work.scale == "smoke" for work in works)
     progress = bar(total=sum(weight[owner[cell.store].csv] for cell in waiting))
     try:
         for work in works:
             if len(work.done) == len(work.cells):
                 work.finish()
-        for cell, content in compute_all(waiting, jobs=min(jobs, max(len(waiting), 1)), dask=dask):
+        for cell, content in compute_all(waiting, jobs=jobs, dask=dask, quickly=quickly):
             work = owner[cell.store]
             keep(cell, content)
             work.done[cell.store] = content

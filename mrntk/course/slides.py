@@ -86,8 +86,8 @@ def slides(notebook: NotebookNode, name: str, folder: Path) -> list[Slide]:
     rows = dict(re.findall(r"^\| \*\*(.+?)\*\* \| (.+) \|$", notebook.cells[0].source, re.M))
     deck, asked = _Deck(), exercises(notebook)
     deck.begin(title(notebook))
-    deck.see(f"*{rows['The question']}*", 3)
-    deck.see("\n".join(f"- {one.strip()}" for one in rows["You will"].split(";")), 5)
+    deck.see(f"*{rows['The question']}*", 3.0)
+    deck.see("\n".join(f"- {one.strip()}" for one in rows["You will"].split(";")), 5.0)
     deck.say(f"You need: {rows['You need']}. Time: {rows['Time']}.")
     hidden, pictures = False, 0
     for cell in notebook.cells[1:]:
@@ -114,7 +114,7 @@ def slides(notebook: NotebookNode, name: str, folder: Path) -> list[Slide]:
                 elif "text/markdown" in data:
                     deck.see(data["text/markdown"], _lines(data["text/markdown"]))
     deck.begin("Exercises")
-    deck.see("\n".join(f"- {one.title} ({'★' * one.stars}, {one.minutes} minutes)" for one in asked), len(asked))
+    deck.see("\n".join(f"- {one.title} ({'★' * one.stars}, {one.minutes} minutes)" for one in asked), float(len(asked)))
     return [slide for slide in deck.slides if slide.seen or slide.notes]
 
 
