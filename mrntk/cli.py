@@ -95,8 +95,9 @@ def _course(arguments) -> int:
             execute.write(path)
     elif arguments.action == "book":
         print(book.build(arguments.out or notebooks.notebooks_folder().parent / "book"))
-    elif arguments.action == "answers":
-        print(guide.write())
+    elif arguments.action == "pages":
+        for path in guide.write():
+            print(f"written: {path}")
     else:
         for path in versions.write(arguments.action, arguments.out or Path.cwd(), paths):
             print(path)
@@ -139,8 +140,9 @@ def parser() -> argparse.ArgumentParser:
 
     course = commands.add_parser("course", help="the notebooks: run them, make versions for a class, build the site")
     course.add_argument(
-        "action", choices=("execute", "student", "solutions", "answers", "book"),
-        help="execute: run, and write the .ipynb; student, solutions: write that version; answers: into the instructor guide; "
+        "action", choices=("execute", "student", "solutions", "pages", "book"),
+        help="execute: run, and write the .ipynb; student, solutions: write that version; pages: the table in "
+        "the README and the answers in the instructor guide; "
         "book: the site with slides",
     )  # fmt: skip
     course.add_argument("names", nargs="*", metavar="NN", help="which notebooks, by number (default: all)")

@@ -6,7 +6,6 @@ them slides, and the notebooks to download in versions for students and teachers
 """
 
 import importlib.util
-import re
 import shutil
 import subprocess
 import sys
@@ -18,8 +17,8 @@ from nbformat import NotebookNode
 
 from ..errors import MrntkError
 from ..files import ensure_writable
-from . import links, versions
-from .notebooks import exercises, minutes, notebooks_folder, sources, title
+from . import guide, links, versions
+from .notebooks import exercises, notebooks_folder, sources, title
 from .slides import markdown, slides
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -133,13 +132,8 @@ def index(notebooks: dict[str, NotebookNode]) -> str:
         "A course that derives the theory, checks every step, and regenerates every figure. Every page is a notebook that was",
         "run; its code is folded and can be unfolded. Live versions, with widgets and checked exercises, come with the project.",
         "",
-        "| notebook | the question | teaching | exercises |",
-        "|---|---|---|---|",
+        guide.table(),
     ]
-    for name, notebook in notebooks.items():
-        question = re.search(r"\*\*The question\*\* \| (.+) \|", notebook.cells[0].source)[1]
-        teaching, trying = minutes(notebook)
-        lines.append(f"| [{title(notebook)}](notebooks/{name}.ipynb) | {question} | {teaching} min | {trying} min |")
     trees = [("The course", [f"notebooks/{name}" for name in notebooks]), ("Beside it", [one[:-3] for one in PAGES])]
     for caption, entries in trees:
         lines += ["", "```{toctree}", ":hidden:", f":caption: {caption}", "", *entries, "```"]

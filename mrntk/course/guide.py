@@ -1,17 +1,10 @@
-"""The answers in the instructor guide, written from the notebooks."""
+"""What is written from the notebooks into other pages: the answers in the instructor guide, the table in the README."""
 
 import re
 from pathlib import Path
 
 from ..files import write_atomically
-from .notebooks import exercises, notebooks_folder, read, sources, title
-
-BEGIN, END = "<!-- answers: written by `mrntk course answers` -->", "<!-- end of answers -->"
-
-
-def guide() -> Path:
-    """The instructor guide."""
-    return notebooks_folder() / "instructor_guide.md"
+from .notebooks import exercises, minutes, notebooks_folder, question, read, sources, title
 
 
 def answers() -> str:
@@ -27,13 +20,34 @@ def answers() -> str:
     return "\n".join(lines)
 
 
-def up_to_date() -> str:
-    """The guide's text with today's answers."""
-    block = f"{BEGIN}\n{answers()}\n{END}"
-    return re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: block, guide().read_text(), flags=re.S)
+def table() -> str:
+    """The notebooks with their questions and minutes, as a Markdown table."""
+    lines = ["| notebook | the question | teaching | exercises |", "|---|---|---|---|"]
+    for path in sources():
+        notebook = read(path)
+        teaching, trying = minutes(notebook)
+        link = f"[{title(notebook)}](notebooks/{path.stem}.ipynb)"
+        lines.append(f"| {link} | {question(notebook)} | {teaching} min | {trying} min |")
+    return "\n".join(lines)
 
 
-def write() -> Path:
-    """Bring the guide up to date; returns its path."""
-    write_atomically(guide(), up_to_date().encode())
-    return guide()
+def _between(text: str, name: str, block: str) -> str:
+    begin, end = f"<!-- {name}: written by `mrntk course pages` -->", f"<!-- end of {name} -->"
+    return re.sub(f"{re.escape(begin)}.*{re.escape(end)}", lambda _: f"{begin}\n{block}\n{end}", text, flags=re.S)
+
+
+def pages() -> dict[Path, str]:
+    """Each page with the text that it should have."""
+    guide, readme = notebooks_folder() / "instructor_guide.md", notebooks_folder().parent / "README.md"
+    return {
+        guide: _between(guide.read_text(), "answers", answers()),
+        readme: _between(readme.read_text(), "course", table()),
+    }
+
+
+def write() -> list[Path]:
+    """Bring the pages up to date; returns their paths."""
+    found = pages()
+    for path, text in found.items():
+        write_atomically(path, text.encode())
+    return list(found)

@@ -62,6 +62,11 @@ def minutes(notebook: NotebookNode) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def question(notebook: NotebookNode) -> str:
+    """The question that it answers, as its head says."""
+    return re.search(r"\*\*The question\*\* \| (.+) \|", notebook.cells[0].source)[1]
+
+
 def source_hash(notebook: NotebookNode) -> str:
     """Hash of all cells' text, which is what the outputs depend on."""
     text = "\x00".join(f"{cell.cell_type}:{cell.source}" for cell in notebook.cells)

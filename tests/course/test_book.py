@@ -6,7 +6,7 @@ import pytest
 
 from mrntk import MrntkError
 from mrntk.course import book, guide, links
-from mrntk.course.notebooks import read, sources, title
+from mrntk.course.notebooks import notebooks_folder, read, sources, title
 from mrntk.figures import discover
 
 NAMES = [path.stem for path in sources()]
@@ -65,12 +65,20 @@ def test_without_its_packages_the_error_says_how_to_get_them(monkeypatch, tmp_pa
         book.build(tmp_path / "site")
 
 
-def test_answers_in_the_guide_are_fresh():
-    assert guide.guide().read_text() == guide.up_to_date(), "run `mrntk course answers`"
+def test_readme_and_guide_are_fresh():
+    for path, text in guide.pages().items():
+        assert path.read_text() == text, f"{path.name} is stale: run `mrntk course pages`"
 
 
 def test_the_plans_of_the_guide_name_every_notebook():
-    weeks = guide.guide().read_text().partition("## Six weeks")[2].partition("## Where")[0]
+    weeks = (
+        (notebooks_folder() / "instructor_guide.md").read_text().partition("## Six weeks")[2].partition("## Where")[0]
+    )
     assert all(f"{name}.ipynb" in weeks for name in NAMES)
-    plan = guide.guide().read_text().partition("## Two hours")[2].partition("## Six weeks")[0]
+    plan = (
+        (notebooks_folder() / "instructor_guide.md")
+        .read_text()
+        .partition("## Two hours")[2]
+        .partition("## Six weeks")[0]
+    )
     assert sum(int(found) for found in re.findall(r"^\| (\d+) \|", plan, re.M)) == 120
