@@ -86,7 +86,7 @@ def call(function, *arguments, name: str = "your function"):
     return found
 
 
-def expect(condition: bool, words: str):
+def expect(condition, words: str):
     """`NotYet` with these words unless the condition holds."""
     if not condition:
         raise NotYet(words)
