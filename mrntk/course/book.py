@@ -160,7 +160,8 @@ def _write_sources(folder: Path):
     (folder / "slides").mkdir()
     pages = {f"notebooks/{name}.ipynb" for name in notebooks} | set(PAGES)
     for name, notebook in notebooks.items():
-        (folder / "slides" / f"{name}.md").write_text(markdown(slides(notebook, name, folder / "slides")))
+        deck = markdown(slides(notebook, name, folder / "slides"))
+        (folder / "slides" / f"{name}.md").write_text(links.within(deck, f"notebooks/{name}.ipynb", set(), root))
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = links.within(cell.source, f"notebooks/{name}.ipynb", pages, root)
