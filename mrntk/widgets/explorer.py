@@ -18,7 +18,7 @@ PAUSE = (
 
 def _control(control) -> ipywidgets.Widget:
     """The ipywidget of one control."""
-    wide = {"description": control.label, "style": {"description_width": "11em"}, "layout": {"width": "min(34em, 98%)"}}
+    wide = {"description": control.label, "style": {"description_width": "15em"}, "layout": {"width": "min(40em, 98%)"}}
     if isinstance(control, Toggle):
         return ipywidgets.Checkbox(value=control.start, indent=True, **wide)
     if isinstance(control, Choice):
