@@ -17,7 +17,9 @@ def run(notebook: NotebookNode, scale: str, timeout: int = 900) -> NotebookNode:
     notebook = copy.deepcopy(notebook)
     folder = {"metadata": {"path": str(notebooks_folder())}}
     client = NotebookClient(notebook, timeout=timeout, kernel_name="python3", resources=folder)
-    client.execute(env={**os.environ, "MRNTK_SCALE": scale})
+    # at smoke scale compiling is most of the work, as in `mrntk.cells`
+    quickly = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"} if scale == "smoke" else {}
+    client.execute(env={**os.environ, "MRNTK_SCALE": scale, **quickly})
     return notebook
 
 

@@ -88,6 +88,19 @@ def test_gradient_agrees_with_finite_differences(tiny):
     np.testing.assert_allclose(slope, expected, rtol=1e-5)
 
 
+def test_gradient_does_not_depend_on_how_the_compiler_rounds(tiny):
+    """Without optimisations layers are rounded otherwise; a derivative that compares for equality became NaN there."""
+    s = np.random.default_rng(0).normal(size=tiny.input_shape).astype(np.float32)
+    before, found = jax.config.read("jax_disable_most_optimizations"), []
+    for disabled in (False, True):
+        jax.config.update("jax_disable_most_optimizations", disabled)
+        try:
+            found.append(np.asarray(jax.jit(jax.grad(lambda s: tiny(s)[0]))(s)))
+        finally:
+            jax.config.update("jax_disable_most_optimizations", before)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-3, atol=1e-5 * np.abs(found[0]).max())
+
+
 def test_vmap_is_the_loop(tiny):
     f = eqx.filter_jit(tiny)
     np.testing.assert_allclose(
