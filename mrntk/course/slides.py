@@ -119,7 +119,7 @@ def slides(notebook: NotebookNode, name: str, folder: Path) -> list[Slide]:
 
 
 def _notes(paragraphs: list[str]) -> str:
-    """Speaker notes: raw HTML, so that they stay in their slide; formulas are set by MathJax there, too."""
+    """Speaker notes: raw HTML, so that they stay in their slide. Formulas are read as TeX there."""
     words = "\n".join(f"<p>{html.escape(one, quote=False)}</p>" for one in paragraphs)
     return f'<aside class="notes">\n{words}\n</aside>' if paragraphs else ""
 

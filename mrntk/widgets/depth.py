@@ -11,28 +11,11 @@ from ..spectrum import Spectrum, spectrum
 from ..style import OKABE_ITO
 from ..tasks import load_task
 from .view import Choice, Slider, ViewModel
-from .width import ACTIVATIONS, MEANS
+from .width import ACTIVATIONS, MEANS, kernels_by_depth
 
 MAX_DEPTH = 9
 DEPTHS = np.arange(1, MAX_DEPTH + 1)
 DRAWS = 4  # finite networks a width
-
-
-def kernels_by_depth(
-    x: Float[np.ndarray, "N d"], max_depth: int, *, w_std: float, b_std: float, activation: str = "relu"
-) -> Float[np.ndarray, "depth N N"]:
-    """The infinite-width NTK of fully connected networks of depth 1 to `max_depth`, by the recursion of `mrntk.ntk.infinite`.
-
-    Theta_1 = S_0 and Theta_{h+1} = S_h + D_h Theta_h, entry by entry; "relu" or "erf".
-    """
-    s = w_std**2 * x @ x.T / x.shape[1] + b_std**2
-    s = (s + s.T) / 2  # rounding of the product
-    kernels = [s]
-    for _ in range(max_depth - 1):
-        mean, slope = MEANS[activation](s, np.diag(s))
-        s = w_std**2 * mean + b_std**2
-        kernels.append(s + w_std**2 * slope * kernels[-1])
-    return np.stack(kernels)
 
 
 def gain(w_std: float, b_std: float, activation: str = "relu") -> float:

@@ -13,6 +13,12 @@ CONFIDENCES = {"80 %": 0.8, "95 %, as everywhere in this project": 0.95, "99 %":
 
 
 @cache
+def _figure(name: str):
+    """(module, committed data) of a figure, read once."""
+    return get_figure(name).module, committed_data(name)
+
+
+@cache
 def _judged(name: str) -> tuple[Verdict, ...]:
     """The verdicts on the claims that a figure bears on."""
     return tuple(judge(claim) for claim in CLAIMS if claim.figure == name)
@@ -33,17 +39,18 @@ class FiguresView(ViewModel):
             return [replace(part, confidence=confidence) for part in verdict.parts]
 
         found = [(one.claim.sentence, parts(one)) for one in _judged(figure)]
-        return {"figure": figure, "data": committed_data(figure), "claims": found, "confidence": confidence}
+        return {"figure": figure, "claims": found, "confidence": confidence}
 
     def draw(self, data):
-        return get_figure(data["figure"]).module.render(data["data"])
+        module, rows = _figure(data["figure"])
+        return module.render(rows)
 
     def description(self, data) -> str:
-        return get_figure(data["figure"]).module.ALT
+        return _figure(data["figure"])[0].ALT
 
     def words(self, data) -> str:
-        module = get_figure(data["figure"]).module
-        said = [f"In the paper: {module.PAPER}. {module.SAYS} We find: {module.finds(data['data'])}"]
+        module, rows = _figure(data["figure"])
+        said = [f"In the paper: {module.PAPER}. {module.SAYS} We find: {module.finds(rows)}"]
         for sentence, parts in data["claims"]:
             counts = {name: sum(part.outcome == name for part in parts) for name in ("holds", "fails", "undecided")}
             shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count)

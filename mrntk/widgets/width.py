@@ -44,15 +44,26 @@ def _erf_means(s, s_diagonal):
 MEANS = {"relu": _relu_means, "erf": _erf_means}  # covariances of z -> (E[sigma sigma'], E[dsigma dsigma'])
 
 
-def infinite_ntk(x: Float[np.ndarray, "N d"], *, depth: int, activation: str = "relu") -> Float[np.ndarray, "N N"]:
-    """The NTK at infinite width, by the recursion of `mrntk.ntk.infinite`, without biases, W_std = sqrt(2)."""
-    s = W_STD**2 * x @ x.T / x.shape[1]
-    theta = s
-    for _ in range(depth - 1):
+def kernels_by_depth(
+    x: Float[np.ndarray, "N d"], max_depth: int, *, w_std: float, b_std: float, activation: str = "relu"
+) -> Float[np.ndarray, "depth N N"]:
+    """The infinite-width NTK of fully connected networks of depth 1 to `max_depth`, by the recursion of `mrntk.ntk.infinite`.
+
+    Theta_1 = S_0 and Theta_{h+1} = S_h + D_h Theta_h, entry by entry; "relu" or "erf".
+    """
+    s = w_std**2 * x @ x.T / x.shape[1] + b_std**2
+    s = (s + s.T) / 2  # rounding of the product
+    kernels = [s]
+    for _ in range(max_depth - 1):
         mean, slope = MEANS[activation](s, np.diag(s))
-        s = W_STD**2 * mean
-        theta = s + theta * W_STD**2 * slope
-    return theta
+        s = w_std**2 * mean + b_std**2
+        kernels.append(s + w_std**2 * slope * kernels[-1])
+    return np.stack(kernels)
+
+
+def infinite_ntk(x: Float[np.ndarray, "N d"], *, depth: int, activation: str = "relu") -> Float[np.ndarray, "N N"]:
+    """The NTK at infinite width, without biases, W_std = sqrt(2)."""
+    return kernels_by_depth(x, depth, w_std=W_STD, b_std=0.0, activation=activation)[-1]
 
 
 def finite_ntk(

@@ -54,7 +54,7 @@ def test_a_dead_link_stops_the_build(tmp_path, monkeypatch):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "index.html").write_text("the old one")
     monkeypatch.setattr(book, "_executed", lambda: {})
-    with pytest.raises(MrntkError, match="99_gone|could not be built"):
+    with pytest.raises(MrntkError, match="99_gone"):
         book.build(tmp_path / "site")
     assert (tmp_path / "site" / "index.html").read_text() == "the old one"
 

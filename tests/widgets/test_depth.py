@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mrntk import MrntkError
+from mrntk.ntk import compat
 from mrntk.ntk.infinite import depth_kernels
 from mrntk.style import style
 from mrntk.widgets.depth import (
@@ -21,7 +22,6 @@ from mrntk.widgets.depth import (
     measured,
     trend,
 )
-from mrntk.widgets.width import infinite_ntk
 
 VIEW = DepthView()
 X = np.random.default_rng(0).normal(size=(5, 6))
@@ -32,9 +32,17 @@ def test_agrees_with_neural_tangents():
     np.testing.assert_allclose(found, depth_kernels(X, "dnn", 4), rtol=1e-6)
 
 
-def test_agrees_with_the_other_widget_where_both_apply():
-    found = kernels_by_depth(X, 4, w_std=2**0.5, b_std=0.0, activation="erf")
-    np.testing.assert_allclose(found[-1], infinite_ntk(X, depth=4, activation="erf"), rtol=1e-10)
+def test_agrees_with_neural_tangents_for_erf():
+    """`mrntk.ntk.infinite` has ReLU alone, so the layers are put together here."""
+    compat.neural_tangents()
+    from neural_tangents import stax
+
+    dense = stax.Dense(1, W_std=1.3, b_std=0.4, parameterization="ntk")
+    layers = stax.serial(dense, stax.Erf(), dense, stax.Erf(), dense)
+    with jax.enable_x64(True):
+        theirs = layers[2](X, None, "ntk")
+    found = kernels_by_depth(X, 3, w_std=1.3, b_std=0.4, activation="erf")
+    np.testing.assert_allclose(found[-1], theirs, rtol=1e-6)
 
 
 @pytest.mark.parametrize("activation", ["relu", "erf"])
