@@ -2,9 +2,7 @@
 
 from functools import cache, lru_cache
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Bool, Float
@@ -15,6 +13,7 @@ from ..spectrum import spectrum
 from ..style import OKABE_ITO
 from ..tasks import Task, load_task
 from ..training import train_source
+from .quick import drawn, resize_matrix
 from .view import Choice, Slider, ViewModel
 
 SIDE, CLASSES = 28, 10
@@ -54,14 +53,6 @@ def outputs_and_gradients(
     return h @ last.T + bias, g
 
 
-def resize_matrix(small: int, large: int) -> Float[np.ndarray, "large small"]:
-    """One axis of `jax.image.resize(..., "linear", antialias=True)`: sample points at pixel centres, triangular weights."""
-    scale = small / large
-    at = (np.arange(large) + 0.5) * scale - 0.5
-    weights = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(small)) / max(scale, 1))
-    return weights / weights.sum(1, keepdims=True)
-
-
 def _draw(task: Task, per_class: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """`per_class` training examples a class and their one-hot labels; the first 10 k hold k of every class. By NumPy, which
     compiles nothing."""
@@ -91,16 +82,8 @@ def _home() -> Task:
 @cache
 def random_source(depth: int, seed: int = 0) -> DNN:
     """A network for MNIST's inputs at its random start, in float32, with the distribution of `DNN` drawn by NumPy."""
-    rng = np.random.default_rng((seed, depth))
-    shape = {"depth": depth, "width": WIDTH, "key": jax.random.key(0)}
     with jax.enable_x64(False):
-        skeleton = eqx.filter_eval_shape(lambda: DNN((1, SIDE, SIDE), CLASSES, **shape))
-
-        def drawn(leaf):
-            std = (2 / leaf.shape[1]) ** 0.5 if leaf.ndim == 2 else BIAS_STD
-            return jnp.asarray(rng.normal(size=leaf.shape) * std, jnp.float32)
-
-        return jax.tree.map(drawn, skeleton)
+        return drawn(lambda key: DNN((1, SIDE, SIDE), CLASSES, depth=depth, width=WIDTH, key=key), (seed, depth))
 
 
 @cache

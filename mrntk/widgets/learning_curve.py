@@ -4,13 +4,10 @@ The source is a small network, trained here on MNIST at 14 x 14; the target is s
 scaled by alpha (`amplified`): what is predicted stays the same, what happens does not.
 """
 
-from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
@@ -23,11 +20,12 @@ from ..lazy import kernel_change
 from ..ntk.empirical import empirical_ntk
 from ..outputs import IdentityOutput, LinearOutput
 from ..reprogram import Reprogram
-from ..sources.networks import BIAS_STD, DNN
+from ..sources.networks import DNN
 from ..spectrum import Spectrum, spectrum
 from ..style import OKABE_ITO
 from ..tasks import load_task
 from ..training import gradient_descent, train_source
+from .quick import drawn
 from .view import Choice, Slider, Toggle, ViewModel
 
 STEPS = 200
@@ -82,28 +80,13 @@ def _halved(images: Float[np.ndarray, "N c h w"]) -> Float[np.ndarray, "N c h/2 
     return images.reshape(n, c, h // 2, 2, w // 2, 2).mean((3, 5))
 
 
-def _drawn(make: Callable, seed: int):
-    """`make(key)` with its arrays drawn by NumPy from the paper's distributions, which needs no compiling: matrices
-    N(0, 2 / fan in), vectors N(0, 0.1).
-    """
-    rng, shapes = np.random.default_rng(seed), eqx.filter_eval_shape(make, jax.random.key(0))
-
-    def fill(leaf):
-        if not isinstance(leaf, jax.ShapeDtypeStruct):
-            return leaf
-        std = (2 / leaf.shape[1]) ** 0.5 if len(leaf.shape) > 1 else BIAS_STD
-        return jnp.asarray(std * rng.normal(size=leaf.shape), leaf.dtype)
-
-    return jax.tree.map(fill, shapes)
-
-
 @cache
 def trained_source(depth: int, seed: int = 0) -> DNN:
     """The fully connected source of that many linear layers, trained on MNIST at 14 x 14, in float32."""
     with jax.enable_x64(False):
         task = load_task("mnist5k").with_inputs(_halved)
         shape, classes = task.input_shape, task.num_classes
-        source = _drawn(lambda key: DNN(shape, classes, depth=depth, width=WIDTH, key=key), seed)
+        source = drawn(lambda key: DNN(shape, classes, depth=depth, width=WIDTH, key=key), seed)
         rows = _rows(task.y_train, PER_CLASS, seed)
         x, y = task.x_train[rows].astype(np.float32), task.one_hot(task.y_train[rows])
         return train_source(source, x, y, key=jax.random.key(seed), epochs=EPOCHS)[0]
@@ -119,7 +102,7 @@ def before_training(transformation: str, depth: int, per_class: int, seed: int =
     if transformation == "vp":  # its start is not random
         a = make_input_map("vp", *shapes, key=None)
     else:
-        a = _drawn(lambda key: make_input_map(transformation, *shapes, key=key), 100 + seed)
+        a = drawn(lambda key: make_input_map(transformation, *shapes, key=key), 100 + seed)
     model = Reprogram(a, source)
     kernel = empirical_ntk(amplified(model, x, y, 1.0)[0], x)  # in the form that real training has, which compiles once
     residual = starting_outputs(model, x) - y

@@ -16,6 +16,7 @@ from ..sources.registry import load_source
 from ..style import OKABE_ITO
 from ..tasks import load_task
 from ..tasks.series import ENTRIES
+from .quick import resize_matrix
 from .view import Choice, Slider, ViewModel
 
 TASKS = tuple(ENTRIES)
@@ -47,13 +48,7 @@ def crepe():
     return load_source("crepe-tiny")
 
 
-@cache
-def _weights(length: int, size: int) -> Float[np.ndarray, "size length"]:
-    """The matrix of linear interpolation from `length` samples to `size`, wider where it shrinks, so that nothing aliases."""
-    step = length / size
-    places = (np.arange(size) + 0.5) * step - 0.5
-    weights = np.maximum(0, 1 - np.abs(places[:, None] - np.arange(length)) / max(step, 1))
-    return weights / weights.sum(1, keepdims=True)
+_weights = cache(resize_matrix)
 
 
 def resized(series: Float[np.ndarray, " length"], size: int) -> Float[np.ndarray, " size"]:

@@ -10,24 +10,13 @@ from ..errors import MrntkError
 from ..inputs import BIAS_STD, window
 from ..style import OKABE_ITO
 from ..tasks import load_task
+from .quick import resize_matrix
 from .view import Choice, Slider, ViewModel
 
 SAMPLES = 50  # images of a task to choose from
 NOTHING, LAYER, DELTA = 0, 1, 2  # what is trained at a place of the source's input
 MAPS = {"none": "none", "watermark": "watermark", "VP": "vp", "FC": "fc", "VP+FC": "vp_fc"}
 NAMES = {value: label for label, value in MAPS.items()}
-
-
-def resize_matrix(size: int, new_size: int) -> Float[np.ndarray, "new old"]:
-    """R with R @ row = the row interpolated linearly to another length; an image becomes R X R'^T.
-
-    The weights are those of `jax.image.resize(..., "linear", antialias=True)`: a triangle around each new pixel's place, as
-    wide as the larger of the two pixel sizes, made to sum to 1.
-    """
-    step = size / new_size
-    places = (np.arange(new_size) + 0.5) * step - 0.5
-    weights = np.maximum(1 - np.abs(places[:, None] - np.arange(size)) / max(step, 1), 0)
-    return weights / weights.sum(1, keepdims=True)
 
 
 def random_layer(x: Float[np.ndarray, "N dT"], d_s: int, rng: np.random.Generator) -> Float[np.ndarray, "N dS"]:

@@ -47,14 +47,6 @@ def test_kernel_and_residuals_are_those_of_the_package(transformation, frame, de
     np.testing.assert_allclose(residual, np.asarray(predict(model, x)) - y, atol=1e-4)
 
 
-@pytest.mark.parametrize("large", [4, 5, 8, 11, 26])
-def test_resizing_is_that_of_the_prompt(large):
-    image = np.random.default_rng(0).uniform(size=(8, 8)).astype(np.float32)
-    theirs = jax.image.resize(image, (large, large), "linear", antialias=True)
-    mine = capacity.resize_matrix(8, large)
-    np.testing.assert_allclose(mine @ image @ mine.T, theirs, atol=1e-5)
-
-
 @pytest.mark.parametrize("frame", [1, 12])
 @pytest.mark.parametrize("per_class", [1, capacity.MOST])
 @pytest.mark.parametrize("transformation", ["vp", "fc", "vp+fc"])

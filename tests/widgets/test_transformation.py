@@ -10,17 +10,9 @@ import pytest
 from mrntk.errors import MrntkError
 from mrntk.inputs import FullyConnectedPrompt, Resize, SeededFullyConnected, VisualPrompt, Watermark
 from mrntk.style import style
-from mrntk.widgets.transformation import SAMPLES, TransformationView, _samples, random_layer, resize_matrix
+from mrntk.widgets.transformation import SAMPLES, TransformationView, _samples, random_layer
 
 VIEW = TransformationView()
-
-
-@pytest.mark.parametrize(("size", "new_size"), [(8, 20), (28, 20), (28, 112), (32, 28), (8, 3), (5, 5)])
-def test_resize_matrix_is_that_of_jax(size, new_size):
-    x = np.random.default_rng(0).normal(size=(2, size, size)).astype(np.float32)
-    theirs = jax.image.resize(x, (2, new_size, new_size), "linear", antialias=True)
-    r = resize_matrix(size, new_size)
-    np.testing.assert_allclose(r @ x @ r.T, theirs, atol=1e-5)
 
 
 def test_random_layer_has_the_law_of_a_fully_connected_layer():
