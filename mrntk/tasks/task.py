@@ -11,6 +11,16 @@ from ..cards import Card
 from ..errors import MrntkError
 
 
+def _orders(key: PRNGKeyArray, sizes: list[int]) -> list[Int[np.ndarray, " n"]]:
+    """A random order of n things for each n in `sizes`, by sorting random bits.
+
+    `jax.random.permutation` would compile a program for each size; here the bits come from one program for all.
+    """
+    keys = [jax.random.split(k)[1] for k in jax.random.split(key, len(sizes))]
+    bits = np.asarray(jax.vmap(lambda k: jax.random.bits(k, (max(sizes),)))(jax.numpy.stack(keys)))
+    return [np.argsort(row[:n], kind="stable") for row, n in zip(bits, sizes, strict=True)]
+
+
 @dataclass(frozen=True)
 class Task:
     """A classification task D = (X, Y), split into train and test."""
@@ -81,7 +91,7 @@ class Task:
         if not 1 <= per_class <= most:
             raise MrntkError(f"per_class={per_class}: task {self.name} has 1 to {most} training examples a class.")
         members = [np.flatnonzero(self.y_train == c) for c in range(self.num_classes)]
-        keys = jax.random.split(key, self.num_classes)
-        rows = [np.asarray(jax.random.permutation(k, m))[:per_class] for k, m in zip(keys, members, strict=True)]
+        orders = _orders(key, [len(rows) for rows in members])
+        rows = [rows[order[:per_class]] for rows, order in zip(members, orders, strict=True)]
         chosen = np.concatenate(rows)
         return self.x_train[chosen], self.y_train[chosen]
