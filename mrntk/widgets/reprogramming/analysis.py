@@ -95,7 +95,7 @@ def start(setting: Setting, own: Network | None = None, say: Callable = quietly)
     data = examples(setting.task, setting.examples, setting.seed)
     a = transformation(setting.transformation, net.shape, setting.frame, setting.mask, setting.seed)
     z = a(data.x)
-    found = scores(net, z, say)
+    found = scores(net, z, say=say)
     b = _mapping(setting.mapping, found, data, setting.seed)
     return Model(setting, net, data, a, z, b, found @ b.T)
 
@@ -140,7 +140,7 @@ def analyse(setting: Setting, own: Network | None = None, say: Callable = quietl
 
 def _analyse(model: Model, say: Callable) -> Analysis:
     setting, y = model.setting, model.data.y
-    g = jacobian(model.network, model.z, model.b, say)
+    g = jacobian(model.network, model.z, model.b, say=say)
     theta = model.a.kernel(model.data.x, g)
     found = spectrum(theta, vectors=True)
     step = setting.fraction * stability_limit(found, len(y), setting.loss)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.special import expit
 
 from ...errors import MrntkError
 from ...inputs import BIAS_STD, window
@@ -70,6 +71,14 @@ def _layer(d_t: int, d_s: int, seed: int) -> tuple[Float[np.ndarray, "dS dT"], F
     return rng.standard_normal((d_s, d_t)) * (2 / d_t) ** 0.5, rng.standard_normal(d_s) * BIAS_STD
 
 
+class Theta(NamedTuple):
+    """theta_A: what is trained. Without a layer, weight and bias are empty; without a prompt, delta is."""
+
+    delta: Float[np.ndarray, " m"]
+    weight: Float[np.ndarray, "rows dT"]
+    bias: Float[np.ndarray, " rows"]
+
+
 class Transformation(NamedTuple):
     """a at its start, for one source's shape: the window that holds the input, and the places whose delta is trained."""
 
@@ -101,16 +110,30 @@ class Transformation(NamedTuple):
         rows = self.layer_places.ravel()
         return weight[rows], bias[rows]
 
-    def __call__(self, x: Float[np.ndarray, "N *dT"]) -> Float[np.ndarray, "N *dS"]:
-        """a(x) before training."""
+    def start(self, d_t: int) -> "Theta":
+        """theta_A before training: delta = 0, the layer drawn."""
+        weight, bias = self.layer(d_t) if self.layer_places.any() else (np.zeros((0, d_t)), np.zeros(0))
+        return Theta(np.zeros(int(self.mask.sum())), weight, bias)
+
+    def at(self, x: Float[np.ndarray, "N *dT"], theta: "Theta") -> Float[np.ndarray, "N *dS"]:
+        """a(x; theta_A)."""
         z = np.zeros((len(x), *self.shape))
         if self.layer_places.any():
-            flat = x.reshape(len(x), -1)
-            weight, bias = self.layer(flat.shape[1])
-            z[:, self.layer_places] = flat @ weight.T + bias
+            z[:, self.layer_places] = x.reshape(len(x), -1) @ theta.weight.T + theta.bias
         else:
             z[(slice(None), *window(self.shape, self.inner))] = resized(with_channels(x, self.shape[0]), self.inner)
-        return z if self.name == "watermark" else z + self.mask / 2  # sigmoid(0) = 1/2
+        z[:, self.mask] += theta.delta if self.name == "watermark" else expit(theta.delta)
+        return z
+
+    def __call__(self, x: Float[np.ndarray, "N *dT"]) -> Float[np.ndarray, "N *dS"]:
+        """a(x) before training."""
+        return self.at(x, self.start(x[0].size))
+
+    def gradient(self, x: Float[np.ndarray, "N *dT"], theta: "Theta", s: Float[np.ndarray, "N *dS"]) -> "Theta":
+        """The gradient in theta_A of a loss whose gradients in a(x_i) are the rows of s."""
+        frame, rows = s[:, self.mask].sum(0), s[:, self.layer_places]
+        slope = 1.0 if self.name == "watermark" else expit(theta.delta) * expit(-theta.delta)
+        return Theta(slope * frame, rows.T @ x.reshape(len(x), -1), rows.sum(0))
 
     def kernel(self, x: Float[np.ndarray, "N *dT"], g: Float[np.ndarray, "N c dS"]) -> Float[np.ndarray, "N*c N*c"]:
         """Theta_T: g . g' over what delta trains, times sigmoid'(0)^2, plus (x . x' + 1) g . g' over what the layer writes."""

@@ -4,8 +4,10 @@ Networks of a few layers are differentiated by NumPy, because JAX would compile 
 JAX, a block of fixed size at a time.
 """
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import NamedTuple
 
 import equinox as eqx
@@ -25,6 +27,7 @@ from .setting import OWN, SOURCES
 SIDE, WIDTH, CLASSES = 14, 64, 10  # of the small networks; those of `trained_source`
 PIXELS = 32  # the side at which EfficientNet runs here: the smallest that it takes
 BLOCK = 4  # examples differentiated at once
+REMEMBERED = 12  # answers of every kind, of at most some 10 MB each
 
 
 class Stopped(Exception):
@@ -87,6 +90,26 @@ def network(setting, own=None) -> Network:
     return Network(_network(*identity), words, identity)
 
 
+def _remembered(compute: Callable) -> Callable:
+    """The last answers of a slow network, known by its identity and the bytes of the arrays."""
+    known: OrderedDict = OrderedDict()
+
+    @wraps(compute)
+    def answer(net: Network, *arrays, say: Callable = quietly):
+        if net.small:
+            return compute(net, *arrays, say=say)
+        digest = hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).digest()
+        key = (net.identity, digest, *(array.shape for array in arrays))
+        if key not in known:
+            known[key] = compute(net, *arrays, say=say)
+        known.move_to_end(key)
+        while len(known) > REMEMBERED:
+            known.popitem(last=False)
+        return known[key]
+
+    return answer
+
+
 @eqx.filter_jit
 def _forward(source, z):
     return jax.vjp(jax.vmap(source), z)
@@ -108,7 +131,8 @@ def _layers(source: DNN):
     return [(np.asarray(layer.weight, float), np.asarray(layer.bias, float)) for layer in source.layers]
 
 
-def scores(net: Network, z: Float[np.ndarray, "N *dS"], say: Callable = quietly) -> Float[np.ndarray, "N cS"]:
+@_remembered
+def scores(net: Network, z: Float[np.ndarray, "N *dS"], *, say: Callable = quietly) -> Float[np.ndarray, "N cS"]:
     """f_S(z) for many inputs, in float64; `say(share)` is told how far it is, and may raise to stop it."""
     if net.small:
         h = z.reshape(len(z), -1)
@@ -123,8 +147,9 @@ def scores(net: Network, z: Float[np.ndarray, "N *dS"], say: Callable = quietly)
     return found
 
 
+@_remembered
 def jacobian(
-    net: Network, z: Float[np.ndarray, "N *dS"], b: Float[np.ndarray, "cT cS"], say: Callable = quietly
+    net: Network, z: Float[np.ndarray, "N *dS"], b: Float[np.ndarray, "cT cS"], *, say: Callable = quietly
 ) -> Float[np.ndarray, "N cT dS"]:
     """g = b J_S(z), in float64."""
     if net.small:
@@ -177,7 +202,7 @@ def _small_jacobian(layers, h, b):
     return back
 
 
-def own_network(path, digest: str) -> Network:
+def own_network(path, digest: str, *, words: str) -> Network:
     """The source in the reader's .onnx file, in float64.
 
     Raises
@@ -192,4 +217,4 @@ def own_network(path, digest: str) -> Network:
         raise MrntkError(
             f"own file: its input has the shape {shape}; the explorer knows images (1 or 3, height, width) and series (1, time)."
         )
-    return Network(source, f"your file {path.name}", (OWN, digest, 0))
+    return Network(source, words, (OWN, digest, 0))

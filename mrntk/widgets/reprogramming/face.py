@@ -1,0 +1,346 @@
+"""The reprogramming explorer on the screen: controls, picture, numbers, real training, a pinned setting, a link."""
+
+import asyncio
+import base64
+import html
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+
+import ipywidgets
+import matplotlib.pyplot as plt
+
+from ...errors import MrntkError
+from ...style import png, style
+from ..explorer import PAUSE, _control
+from .analysis import STEPS
+from .live import Run, train
+from .networks import Network, Stopped
+from .setting import IMAGES, OWN, Setting, read_setting
+from .upload import own_from
+from .view import ReprogrammingView, Shown
+from .words import numbers
+
+REFRESH = 0.3  # seconds between two pictures of a training
+_WIDE = {"style": {"description_width": "15em"}, "layout": {"width": "min(40em, 98%)"}}
+
+
+def _picture(view: ReprogrammingView, data: Shown) -> bytes:
+    with style():
+        figure = view.draw(data)
+        content = png(figure)
+    plt.close(figure)
+    return content
+
+
+def _button(words: str, hint: str, act: Callable) -> ipywidgets.Button:
+    button = ipywidgets.Button(description=words, tooltip=hint, layout={"width": "auto"})
+    button.on_click(lambda _: act())
+    return button
+
+
+class ReprogrammingExplorer(ipywidgets.VBox):
+    """The explorer. `shown` is what is on the screen, `setting` what the controls say, `pinned` what was pinned.
+
+    Work is done beside the event loop, so that the page stays alive; whatever was asked for before the last change is stopped
+    and never shown. Without an event loop everything happens at once.
+
+    Parameters
+    ----------
+    setting : JSON, a link or its query, a dictionary, a `Setting`, or None for the default.
+    uploads : offer to read an .onnx file from the reader's browser.
+
+    Raises
+    ------
+    MrntkError
+        For a setting that does not exist.
+    """
+
+    def __init__(self, setting=None, *, uploads: bool = False):
+        self.view, self.own, self.shown, self.pinned = ReprogrammingView(), None, None, None
+        self.picture, self.said, self.alt = b"", "", ReprogrammingView.alt
+        self._generation, self._quiet, self._tasks = 0, False, set()
+        self._worker = ThreadPoolExecutor(1)
+        self.faces = {name: _control(control) for name, control in self.view.controls.items()}
+        self.link = ipywidgets.Text(description="this setting", continuous_update=False, **_WIDE)
+        self.buttons = {
+            "train": _button("Train really", "Run real training and lay it over the prediction", self.train),
+            "cancel": _button("Cancel", "Stop what is being computed", self.cancel),
+            "pin": _button("Pin", "Keep this setting beside the next ones", self.pin),
+            "unpin": _button("Unpin", "Remove the pinned setting", self.unpin),
+        }
+        self.progress = ipywidgets.FloatProgress(min=0, max=1, description="computing", **_WIDE)
+        self.message, self.output = ipywidgets.HTML(), ipywidgets.HTML()
+        self.upload = ipywidgets.FileUpload(
+            accept=".onnx", multiple=False, description="own source (.onnx)", layout={"width": "auto"}
+        )
+        chosen = read_setting(setting)
+        self._show_controls(chosen)
+        for face in self.faces.values():
+            face.observe(self._changed, "value")
+        self.link.observe(self._linked, "value")
+        self.upload.observe(self._uploaded, "value")
+        bar = ipywidgets.Box([*self.buttons.values(), *[self.upload] * uploads], layout={"flex_flow": "row wrap"})
+        title = ipywidgets.HTML(f"<b>{html.escape(self.view.title)}</b>")
+        super().__init__([title, *self.faces.values(), bar, self.link, self.progress, self.message, self.output])
+        if chosen.source in ("random", "trained"):
+            self._compute_now()
+        else:
+            self._ask()
+
+    # The state.
+
+    @property
+    def setting(self) -> Setting:
+        """What the controls say."""
+        values = {name: face.value for name, face in self.faces.items()}
+        # sliders put 3 * 0.05 = 0.15000000000000002
+        return Setting(
+            **{name: round(value, 6) if isinstance(value, float) else value for name, value in values.items()}
+        )
+
+    def set(self, setting=None, **changes):
+        """Move controls, all at once: to a setting (JSON, link, dictionary), or some of them by name.
+
+        Raises
+        ------
+        MrntkError
+            For a setting that does not exist.
+        """
+        base = asdict(read_setting(setting) if setting is not None else self.setting)
+        self._show_controls(read_setting(base | changes))
+        self._ask()
+
+    def _show_controls(self, setting: Setting):
+        """Move the controls without computing anything yet."""
+        if setting.source == OWN and self.own is None:
+            raise MrntkError("source=own: choose an .onnx file first.")
+        self._quiet = True
+        try:
+            for name, face in self.faces.items():
+                face.value = getattr(setting, name)
+            self.link.value = f"?{setting.query()}"
+        finally:
+            self._quiet = False
+
+    def _changed(self, _):
+        if not self._quiet:
+            self._show_controls(self.setting)
+            self._ask()
+
+    def _linked(self, _):
+        if self._quiet:
+            return
+        try:
+            self.set(self.link.value)
+        except MrntkError as error:
+            self._mistake(error)
+
+    # Computing.
+
+    def _ask(self):
+        """Compute what the controls say: after a short pause without another change, or at once without an event loop."""
+        self._generation += 1
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._compute_now()
+            return
+        self._start(loop, self._answer(self._generation))
+
+    def _start(self, loop, work):
+        task = loop.create_task(work)
+        self._tasks.add(task)  # the loop itself would not keep it alive
+        task.add_done_callback(self._tasks.discard)
+
+    def _stop_when_old(self, generation: int, tell: Callable | None = None):
+        """What a computation calls now and then: it ends once something else has been asked for."""
+
+        def say(share: float):
+            if generation != self._generation:
+                raise Stopped
+            if tell is not None:
+                tell(share)
+
+        return say
+
+    def _compute_now(self):
+        try:
+            self._show(self.view.compute(**asdict(self.setting), own=self.own))
+        except MrntkError as error:
+            self._mistake(error)
+
+    async def _answer(self, generation: int):
+        await asyncio.sleep(PAUSE)
+        if generation != self._generation:
+            return
+        loop, values = asyncio.get_running_loop(), asdict(self.setting)
+
+        def tell(share):
+            loop.call_soon_threadsafe(self._progressed, generation, share)
+
+        say = self._stop_when_old(generation, tell)
+        self._wait("computing")
+        try:
+            data = await loop.run_in_executor(self._worker, lambda: self.view.compute(**values, own=self.own, say=say))
+        except Stopped:
+            return
+        except MrntkError as error:
+            if generation == self._generation:
+                self._mistake(error)
+            return
+        if generation == self._generation:
+            self._show(data)
+
+    def _progressed(self, generation: int, share: float):
+        if generation == self._generation:
+            self.progress.value = share
+
+    def _wait(self, words: str):
+        self.progress.description, self.progress.value = words, 0
+        self.progress.layout.visibility = "visible"
+
+    def _idle(self):
+        self.progress.layout.visibility = "hidden"
+
+    # Real training.
+
+    def train(self):
+        """Train really, and lay it over the prediction; `cancel` stops it."""
+        if self.shown is None:
+            return
+        self._generation += 1
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            *_, run = train(self.shown.analysis)
+            self._show_run(run)
+            return
+        self._start(loop, self._watch(self._generation))
+
+    async def _watch(self, generation: int):
+        loop = asyncio.get_running_loop()
+        runs, shown = train(self.shown.analysis, self._stop_when_old(generation)), loop.time()
+        self._wait("training")
+        while generation == self._generation:
+            try:
+                run: Run = await loop.run_in_executor(self._worker, next, runs)
+            except Stopped:
+                return
+            if generation != self._generation:
+                return
+            self.progress.value = (len(run.losses) - 1) / STEPS
+            if run.done or loop.time() - shown > REFRESH:
+                self._show_run(run)
+                shown = loop.time()
+            if run.done:
+                self._idle()
+                return
+
+    def _show_run(self, run: Run):
+        self.shown = self.shown._replace(run=run)
+        self._refresh()
+
+    def cancel(self):
+        """Stop what is being computed; what is on the screen stays."""
+        self._generation += 1
+        self._idle()
+        self.message.value = '<p role="status">Stopped; what is shown stays as it was.</p>'
+
+    # Showing.
+
+    def _show(self, data: Shown):
+        before = None if self.shown is None else self.shown.analysis
+        self.shown = data._replace(before=before)
+        self._idle()
+        self._refresh()
+
+    def _mistake(self, error: MrntkError):
+        self._idle()
+        self.message.value = f'<p role="alert">{html.escape(str(error))}</p>'
+
+    def _refresh(self):
+        data = self.shown
+        self.picture = _picture(self.view, data)
+        self.said, self.alt = self.view.words(data), self.view.description(data)
+        self.message.value = ""
+        self.output.value = self._page()
+
+    def _page(self) -> str:
+        parts = [_figure_of(self.picture, self.alt, "now" if self.pinned else "")]
+        if self.pinned:
+            parts.insert(0, _figure_of(_picture(self.view, self.pinned), self.view.description(self.pinned), "pinned"))
+        return (
+            f'<div style="display:flex;flex-wrap:wrap;gap:1em">{"".join(parts)}</div>'
+            f'<p aria-live="polite" style="max-width:46em;line-height:1.4">{html.escape(self.said)}</p>{self._table()}'
+        )
+
+    def _table(self) -> str:
+        columns = {"pinned": self.pinned, "now": self.shown} if self.pinned else {"now": self.shown}
+        tables = [numbers(data.analysis) for data in columns.values()]
+        rows = "".join(
+            f'<tr><th scope="row" style="text-align:left;font-weight:normal">{name}</th>'
+            + "".join(f'<td style="padding-left:1em">{table[name]}</td>' for table in tables)
+            + "</tr>"
+            for name in tables[0]
+        )
+        head = "".join(f'<th scope="col" style="padding-left:1em">{name}</th>' for name in columns)
+        return f'<table><thead><tr><th scope="col">number</th>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+    def pin(self):
+        """Keep what is shown beside what comes next."""
+        if self.shown is not None:
+            self.pinned = self.shown
+            self._refresh()
+
+    def unpin(self):
+        """Show one setting again."""
+        self.pinned = None
+        if self.shown is not None:
+            self._refresh()
+
+    # The reader's own source.
+
+    def _uploaded(self, _):
+        if not self.upload.value:
+            return
+        file = self.upload.value[0]
+        try:
+            self.use(own_from(file["name"], bytes(file["content"])))
+        except MrntkError as error:
+            self._mistake(error)
+
+    def use(self, own: Network):
+        """Take the reader's own source, and show it."""
+        self.own, face = own, self.faces["source"]
+        kept = [option for option in face.options if option[1] != OWN]
+        self._quiet = True
+        face.options = [*kept, (own.words, OWN)]
+        self._quiet = False
+        task = {3: "digits", 2: "gunpoint"}[len(own.shape)]
+        self.set(source=OWN, **({} if _suits(own, self.setting.task) else {"task": task}))
+
+    def close(self):
+        """Stop, and let go of everything."""
+        self._generation += 1
+        self._worker.shutdown(wait=False, cancel_futures=True)
+        super().close()
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The live widget, and for pages that are only read the picture with its description."""
+        data = dict(super()._repr_mimebundle_(**kwargs) or {})
+        data |= {"image/png": base64.b64encode(self.picture).decode(), "text/plain": self.said}
+        return data, {"image/png": {"alt": f"{self.alt} {self.said}"}}
+
+
+def _figure_of(picture: bytes, alt: str, name: str) -> str:
+    source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    caption = f"<figcaption>{name}</figcaption>" if name else ""
+    return (
+        f'<figure style="margin:0;flex:1 1 20em;max-width:44em"><img alt="{html.escape(alt, quote=True)}" src="{source}" '
+        f'style="max-width:100%">{caption}</figure>'
+    )
+
+
+def _suits(own: Network, task: str) -> bool:
+    return (len(own.shape) == 3) == (task in IMAGES.values())
