@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import html
+import threading
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -14,6 +15,24 @@ from .view import Choice, Toggle, ViewModel
 PAUSE = (
     0.04  # seconds without a further change before anything is computed: while a slider is dragged, the last value wins
 )
+# JupyterLab hands changes to a thread of their own, beside the one that runs cells; pyplot and the style belong to all.
+ONE_AT_A_TIME = threading.RLock()
+# ipywidgets gives a slider's handle no name; the picture, once loaded, hands it that of the label.
+NAME_HANDLES = (
+    "for (const slider of this.closest('.widget-vbox')?.querySelectorAll('.widget-slider') ?? []) "
+    "for (const part of slider.querySelectorAll('.noUi-handle, .widget-readout')) "
+    "part.setAttribute('aria-label', slider.querySelector('label').textContent)"
+)
+
+
+def drawn(view: ViewModel, data) -> bytes:
+    """The picture of these data as a PNG file."""
+    with style():
+        figure = view.draw(data)
+        try:
+            return png(figure)
+        finally:
+            plt.close(figure)
 
 
 def _control(control) -> ipywidgets.Widget:
@@ -25,6 +44,7 @@ def _control(control) -> ipywidgets.Widget:
         options = list(control.options.items()) if isinstance(control.options, dict) else list(control.options)
         return ipywidgets.Dropdown(options=options, value=control.start, **wide)
     numbers = {"value": control.start, "min": control.low, "max": control.high, "step": control.step}
+    wide["tooltip"] = control.label  # without one, ipywidgets shows the word "null"
     if control.log:
         return ipywidgets.FloatLogSlider(base=10, readout_format=".3g", **numbers, **wide)
     whole = all(isinstance(number, int) for number in (control.low, control.high, control.step))
@@ -33,7 +53,7 @@ def _control(control) -> ipywidgets.Widget:
 
 
 class Explorer(ipywidgets.VBox):
-    """A view model on the screen. `data` is what is shown at the moment; `set` moves controls from code.
+    """A view model on the screen. `data` is what is shown at the moment, None beside a mistake; `set` moves controls from code.
 
     In a running notebook it is live. In a page that is only read its picture and sentence stand in its place.
     """
@@ -69,26 +89,41 @@ class Explorer(ipywidgets.VBox):
         self._waiting = loop.call_later(PAUSE, self.update)
 
     def update(self):
-        """Compute, draw and show what belongs to the controls' present values; a mistake is said in the picture's place."""
-        try:
-            self.data = self.view.compute(**{name: face.value for name, face in self.faces.items()})
-            with style():
-                figure = self.view.draw(self.data)
-                self.picture = png(figure)
-                plt.close(figure)
-            self.said, self.alt = self.view.words(self.data), self.view.description(self.data)
-        except MrntkError as error:
-            self.shown.value = f'<p role="alert">{html.escape(str(error))}</p>'
-            return
+        """Compute, draw and show what belongs to the controls' present values; a mistake is said in the picture's place.
+
+        The values are read and their picture is shown under one lock, so nothing older is ever shown after something newer.
+        """
+        with ONE_AT_A_TIME:
+            try:
+                data = self.view.compute(**{name: face.value for name, face in self.faces.items()})
+                picture = drawn(self.view, data)
+                said, alt = self.view.words(data), self.view.description(data)
+            except MrntkError as error:
+                self._show_mistake(str(error))
+            except Exception as error:  # a mistake of ours: the last picture must not stay beside controls that left it
+                self._show_mistake(f"This went wrong: {type(error).__name__}: {error}")
+                raise
+            else:
+                self.data, self.picture, self.said, self.alt = data, picture, said, alt
+                self._show_picture()
+
+    def _show_mistake(self, words: str):
+        self.data, self.picture, self.said, self.alt = None, b"", words, self.view.alt
+        self.shown.value = f'<p role="alert">{html.escape(words)}</p>'
+
+    def _show_picture(self):
         source = f"data:image/png;base64,{base64.b64encode(self.picture).decode()}"
         alt, words = html.escape(self.alt, quote=True), html.escape(self.said)
         self.shown.value = (
-            f'<figure style="margin:0"><img alt="{alt}" src="{source}" style="max-width:100%">'
+            f'<figure style="margin:0"><img alt="{alt}" src="{source}" style="max-width:100%" onload="{NAME_HANDLES}">'
             f'<figcaption aria-live="polite" style="max-width:46em;line-height:1.4">{words}</figcaption></figure>'
         )
 
     def _repr_mimebundle_(self, **kwargs):
         """The live widget, and for pages that are only read the picture with its description."""
         data = dict(super()._repr_mimebundle_(**kwargs) or {})
-        data |= {"image/png": base64.b64encode(self.picture).decode(), "text/plain": self.said}
+        data["text/plain"] = self.said
+        if not self.picture:
+            return data, {}
+        data["image/png"] = base64.b64encode(self.picture).decode()
         return data, {"image/png": {"alt": f"{self.alt} {self.said}"}}
