@@ -61,13 +61,7 @@ class Setting:
     seed: int = 0
 
     def __post_init__(self):
-        for name, control in CONTROLS.items():
-            value = getattr(self, name)
-            problem = None if name == "source" and value == OWN else control.problem(value)
-            if isinstance(control, Slider) and isinstance(control.step, int) and not isinstance(value, int):
-                problem = "give a whole number"
-            if problem:
-                raise MrntkError(f"{name}={value!r}: {problem}.")
+        _check(asdict(self))
 
     def json(self) -> str:
         """As JSON, one line."""
@@ -77,6 +71,18 @@ class Setting:
         """As the query of a link, without "?"; what stands at its default is left out."""
         default = asdict(Setting())
         return urlencode({name: value for name, value in asdict(self).items() if value != default[name]})
+
+
+def _check(values: dict):
+    """Refuse values that a control cannot have."""
+    for name, value in values.items():
+        control = CONTROLS[name]
+        problem = None if name == "source" and value == OWN else control.problem(value)
+        whole = isinstance(control, Slider) and isinstance(control.step, int)
+        if isinstance(value, bool) or (whole and not problem and not isinstance(value, int)):
+            problem = "give a whole number"
+        if problem:
+            raise MrntkError(f"{name}={value!r}: {problem}.")
 
 
 def read_setting(text: "str | dict | Setting | None") -> Setting:
@@ -94,7 +100,9 @@ def read_setting(text: "str | dict | Setting | None") -> Setting:
     for name in values:
         if name not in known:
             raise MrntkError(f"{name!r} is unknown in a setting: choose from {', '.join(known)}.")
-    return Setting(**{name: _number(name, value) for name, value in values.items()})
+    values = {name: _number(name, value) for name, value in values.items()}
+    _check(values)
+    return Setting(**values)
 
 
 def _values(text: str | dict) -> dict:
@@ -108,7 +116,7 @@ def _values(text: str | dict) -> dict:
             raise MrntkError(f"setting: not JSON ({error}): copy the whole line from the explorer.") from None
     query = urlsplit(text).query if "?" in text else text
     pairs = parse_qsl(query, keep_blank_values=True)
-    if query and not pairs:
+    if query and "=" not in query:
         raise MrntkError(f"setting={text[:60]!r}: give JSON, or a link such as ?source=trained&depth=3.")
     return dict(pairs)
 

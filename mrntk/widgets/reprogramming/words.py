@@ -34,7 +34,7 @@ def label_of(name: str, value) -> str:
     return f"{value:g}"
 
 
-def number(value: float) -> str:
+def number(value: float | int) -> str:
     return "infinite" if not np.isfinite(value) else f"{value:.3g}"
 
 
