@@ -8,11 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import ipywidgets
-import matplotlib.pyplot as plt
 
 from ...errors import MrntkError
-from ...style import png, style
-from ..explorer import PAUSE, _control
+from ..explorer import NAME_HANDLES, ONE_AT_A_TIME, PAUSE, _control, drawn
 from .analysis import STEPS
 from .live import Run, train
 from .networks import Network, Stopped
@@ -23,14 +21,6 @@ from .words import numbers
 
 REFRESH = 0.3  # seconds between two pictures of a training
 _WIDE = {"style": {"description_width": "15em"}, "layout": {"width": "min(40em, 98%)"}}
-
-
-def _picture(view: ReprogrammingView, data: Shown) -> bytes:
-    with style():
-        figure = view.draw(data)
-        content = png(figure)
-    plt.close(figure)
-    return content
 
 
 def _button(words: str, hint: str, act: Callable) -> ipywidgets.Button:
@@ -168,7 +158,7 @@ class ReprogrammingExplorer(ipywidgets.VBox):
         try:
             self._show(self.view.compute(**asdict(self.setting), own=self.own))
         except MrntkError as error:
-            self._mistake(error)
+            self._nothing(error)
 
     async def _answer(self, generation: int):
         await asyncio.sleep(PAUSE)
@@ -187,8 +177,11 @@ class ReprogrammingExplorer(ipywidgets.VBox):
             return
         except MrntkError as error:
             if generation == self._generation:
-                self._mistake(error)
+                self._nothing(error)
             return
+        except Exception as error:  # a mistake of ours
+            self._nothing(f"This went wrong: {type(error).__name__}: {error}")
+            raise
         if generation == self._generation:
             self._show(data)
 
@@ -255,21 +248,27 @@ class ReprogrammingExplorer(ipywidgets.VBox):
         self._idle()
         self._refresh()
 
-    def _mistake(self, error: MrntkError):
+    def _nothing(self, error):
+        """There is no answer: the last picture must not stay beside controls that left it."""
+        self.shown, self.picture, self.said, self.output.value = None, b"", str(error), ""
+        self._mistake(error)
+
+    def _mistake(self, error):
         self._idle()
         self.message.value = f'<p role="alert">{html.escape(str(error))}</p>'
 
     def _refresh(self):
         data = self.shown
-        self.picture = _picture(self.view, data)
-        self.said, self.alt = self.view.words(data), self.view.description(data)
-        self.message.value = ""
-        self.output.value = self._page()
+        with ONE_AT_A_TIME:
+            self.picture = drawn(self.view, data)
+            self.said, self.alt = self.view.words(data), self.view.description(data)
+            self.message.value = ""
+            self.output.value = self._page()
 
     def _page(self) -> str:
         parts = [_figure_of(self.picture, self.alt, "now" if self.pinned else "")]
         if self.pinned:
-            parts.insert(0, _figure_of(_picture(self.view, self.pinned), self.view.description(self.pinned), "pinned"))
+            parts.insert(0, _figure_of(drawn(self.view, self.pinned), self.view.description(self.pinned), "pinned"))
         return (
             f'<div style="display:flex;flex-wrap:wrap;gap:1em">{"".join(parts)}</div>'
             f'<p aria-live="polite" style="max-width:46em;line-height:1.4">{html.escape(self.said)}</p>{self._table()}'
@@ -329,7 +328,10 @@ class ReprogrammingExplorer(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs):
         """The live widget, and for pages that are only read the picture with its description."""
         data = dict(super()._repr_mimebundle_(**kwargs) or {})
-        data |= {"image/png": base64.b64encode(self.picture).decode(), "text/plain": self.said}
+        data["text/plain"] = self.said
+        if not self.picture:
+            return data, {}
+        data["image/png"] = base64.b64encode(self.picture).decode()
         return data, {"image/png": {"alt": f"{self.alt} {self.said}"}}
 
 
@@ -338,7 +340,7 @@ def _figure_of(picture: bytes, alt: str, name: str) -> str:
     caption = f"<figcaption>{name}</figcaption>" if name else ""
     return (
         f'<figure style="margin:0;flex:1 1 20em;max-width:44em"><img alt="{html.escape(alt, quote=True)}" src="{source}" '
-        f'style="max-width:100%">{caption}</figure>'
+        f'onload="{NAME_HANDLES}" style="max-width:100%">{caption}</figure>'
     )
 
 
