@@ -54,7 +54,7 @@ class ReprogrammingExplorer(ipywidgets.VBox):
         self.faces = {name: _control(control) for name, control in self.view.controls.items()}
         self.link = ipywidgets.Text(description="this setting", continuous_update=False, **_WIDE)
         self.buttons = {
-            "train": _button("Train really", "Run real training and lay it over the prediction", self.train),
+            "train": _button("Train for real", "Run real training and lay it over the prediction", self.train),
             "cancel": _button("Cancel", "Stop what is being computed", self.cancel),
             "pin": _button("Pin", "Keep this setting beside the next ones", self.pin),
             "unpin": _button("Unpin", "Remove the pinned setting", self.unpin),
@@ -108,7 +108,7 @@ class ReprogrammingExplorer(ipywidgets.VBox):
         self._quiet = True
         try:
             for name, face in self.faces.items():
-                face.value = getattr(setting, name)
+                face.value, face.disabled = getattr(setting, name), not setting.matters(name)
             self.link.value = f"?{setting.query()}"
         finally:
             self._quiet = False

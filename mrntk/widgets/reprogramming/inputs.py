@@ -163,7 +163,7 @@ def transformation(name: str, shape: tuple[int, ...], frame: float, mask: str, s
     trained = _masked(inside, mask) if places is None else places
     if framed and not trained.any():
         raise MrntkError(
-            f"width of the frame: {frame:g} of {min(shape[1:])} places leaves no frame; choose a wider one."
+            f"frame, share of the side: {frame:g} of {min(shape[1:])} places leaves no frame; choose a wider one."
         )
     return Transformation(name, tuple(shape), inner, trained, seed)
 

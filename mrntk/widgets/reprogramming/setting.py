@@ -31,11 +31,11 @@ LOSSES = {"squared": "mse", "cross-entropy": "ce"}
 
 CONTROLS = {
     "source": Choice("source", SOURCES, "trained"),
-    "depth": Slider("its depth (first two sources)", 1, 6, 3),
+    "depth": Slider("its depth", 1, 6, 3),
     "task": Choice("task", IMAGES | SERIES, "digits"),
     "examples": Slider("examples N", 4, 40, 20),
     "transformation": Choice("transformation a", MAPS, "vp"),
-    "frame": Slider("width of the frame, share of the side", 0.05, 0.45, 0.15, 0.05),
+    "frame": Slider("frame, share of the side", 0.05, 0.45, 0.15, 0.05),
     "mask": Choice("trained part of the prompt", MASKS, "frame"),
     "mapping": Choice("output mapping b", MAPPINGS, "first"),
     "loss": Choice("loss", LOSSES, "mse"),
@@ -62,6 +62,12 @@ class Setting:
 
     def __post_init__(self):
         _check(asdict(self))
+
+    def matters(self, name: str) -> bool:
+        """Does anything depend on this control, as the others stand?"""
+        if name == "depth":
+            return self.source in ("random", "trained")
+        return self.transformation in ("vp", "vp_fc") if name in ("frame", "mask") else True
 
     def json(self) -> str:
         """As JSON, one line."""

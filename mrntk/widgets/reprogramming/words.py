@@ -115,9 +115,9 @@ def _why(name: str, before: Analysis, after: Analysis) -> str:
         less, more = ("cannot fall", "cannot rise") if two.examples > one.examples else ("cannot rise", "cannot fall")
         block = "the smaller kernel is a block of the larger one, and eigenvalues interlace"
         return f"{block}: the largest {less}, the smallest {more}"
+    if not two.matters(name) and not one.matters(name):
+        return f"nothing depends on {CONTROLS[name].label} here"
     if name == "frame":
-        if two.transformation not in ("vp", "vp_fc"):
-            return "this transformation has no frame, so nothing depends on it"
         wider = (
             "wider frame has more trained places"
             if two.frame > one.frame
@@ -125,10 +125,6 @@ def _why(name: str, before: Analysis, after: Analysis) -> str:
         )
         image = "smaller" if two.frame > one.frame else "larger"
         return f"a {wider}, and the input inside is {image}, so the source's gradients change too"
-    if name == "mask" and two.transformation not in ("vp", "vp_fc"):
-        return "this transformation has no prompt, so nothing depends on it"
-    if name == "depth" and two.source not in ("random", "trained"):
-        return "this source has one depth, so nothing depends on it"
     if name == "seed" and two.source == OWN:
         return "other examples; your source stays"
     if name == "loss":
