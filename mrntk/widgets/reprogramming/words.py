@@ -35,7 +35,10 @@ def label_of(name: str, value) -> str:
 
 
 def number(value: float | int) -> str:
-    return "infinite" if not np.isfinite(value) else f"{value:.3g}"
+    """Three digits; thousands in full."""
+    if not np.isfinite(value):
+        return "infinite"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def capacity_words(found: Analysis) -> str:
