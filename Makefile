@@ -1,5 +1,6 @@
 # Each target sets up what it needs by itself, in .venv; the second time nothing is installed.
 #   make lab        open JupyterLab on the course      (make lab JAX=cuda13 for an NVIDIA GPU)
+#   make app        the explorer as a web page (make app PORT=9000 ADDRESS=0.0.0.0 for others in your network)
 #   make test       run every check
 #   make figures    draw the figures from committed data (make figures FRESH=1 computes the data again)
 #   make book       the course as a site in book/, with slides and versions for students and teachers
@@ -9,7 +10,7 @@ BIN := .venv/bin
 SCALE ?= $(or $(MRNTK_SCALE),course)
 export JAX
 
-.PHONY: help setup lab test figures claims notebooks book lock clean
+.PHONY: help setup lab app test figures claims notebooks book lock clean
 help:
 	@sed -n 's/^#   /  /p' Makefile
 
@@ -19,6 +20,9 @@ setup:
 
 lab: setup
 	@$(BIN)/mrntk lab $(if $(PORT),--port $(PORT))
+
+app: setup
+	@$(BIN)/mrntk app $(if $(PORT),--port $(PORT)) $(if $(ADDRESS),--address $(ADDRESS))
 
 test: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

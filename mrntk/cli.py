@@ -85,6 +85,12 @@ def _lab(arguments) -> int:
     return lab(arguments.port, browser=False if arguments.no_browser else None)
 
 
+def _app(arguments) -> int:
+    from .app import app
+
+    return app(arguments.port, arguments.address, arguments.visitors, browser=False if arguments.no_browser else None)
+
+
 def _course(arguments) -> int:
     from .course import book, execute, guide, notebooks, versions
 
@@ -156,6 +162,15 @@ def parser() -> argparse.ArgumentParser:
     lab.add_argument("--port", type=int, default=8888)
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
     lab.set_defaults(run=_lab)
+
+    app = commands.add_parser("app", help="serve the explorer as a web page")
+    app.add_argument("--port", type=int, default=8866)
+    app.add_argument(
+        "--address", default="127.0.0.1", help="where to listen (default: 127.0.0.1, which only this machine reaches)"
+    )
+    app.add_argument("--visitors", type=int, default=16, metavar="N", help="at most so many at a time (default: 16)")
+    app.add_argument("--no-browser", action="store_true", help="only print the address")
+    app.set_defaults(run=_app)
     return top
 
 
