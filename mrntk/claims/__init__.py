@@ -7,6 +7,9 @@ Student's 95 % interval of that mean alone:
     fails        the whole interval lies elsewhere
     undecided    the interval lies on both sides
 
+A part that denies an effect ("it does not fall") is closed: it fails only if the whole interval shows the effect, and holds
+otherwise, also for want of data. Such a part can come to hold when intervals get wider.
+
 A claim is reproduced if all of its parts hold, undecided if all of them are, not reproduced if none holds and some fail,
 partly reproduced otherwise, and not testable here where the data are missing. The rules stand in `mrntk.claims.rules` and
 were committed before their course-scale data were computed. (The word "undecided" for a whole claim came later: until then
@@ -81,9 +84,7 @@ class Verdict:
     @property
     def decided(self) -> str:
         """How many parts hold, fail and stay undecided, in words."""
-        counts = {name: sum(part.outcome == name for part in self.parts) for name in ("holds", "fails", "undecided")}
-        plural = {"holds": "hold", "fails": "fail", "undecided": "undecided"}
-        return ", ".join(f"{count} {plural[name]}" for name, count in counts.items() if count)
+        return outcomes(self.parts)
 
 
 def judge(claim: Claim, data: pd.DataFrame | None = None) -> Verdict:
@@ -95,6 +96,13 @@ def judge(claim: Claim, data: pd.DataFrame | None = None) -> Verdict:
     if not parts:
         return Verdict(claim, UNTESTED, (), "the data decide nothing that it could be held against.")
     return Verdict(claim, verdict_of(parts), parts)
+
+
+def outcomes(parts: Sequence[Part]) -> str:
+    """How many parts hold, fail and stay undecided, in words."""
+    counts = {name: sum(part.outcome == name for part in parts) for name in ("holds", "fails", "undecided")}
+    plural = {"holds": "hold", "fails": "fail", "undecided": "undecided"}
+    return ", ".join(f"{count} {plural[name]}" for name, count in counts.items() if count)
 
 
 def verdict_of(parts: Sequence[Part]) -> str:

@@ -71,7 +71,8 @@ def check(number: str, *answers) -> Result:
     try:
         return Result(True, _CHECKERS[number](*answers))
     except NotYet as what:
-        return Result(False, str(what))
+        words = str(what)
+        return Result(False, f"The {words[4:]}" if words.startswith("the ") else words)  # names keep their case
     except Exception as error:  # whatever the reader's code or a strange answer leads to
         return Result(False, f"Your answer led to an error: `{type(error).__name__}: {error}`.")
 

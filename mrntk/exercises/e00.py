@@ -8,6 +8,7 @@ from . import call, close, exercise, expect
 @exercise("00.1")
 def images_per_class(answer):
     expect(float(answer) == int(answer), "An image is in or out: give a whole number.")
+    expect(answer > 0, "One image a class can be fitted; how many more?")
     expect(
         answer != 38, "38 images fit in all, since each has ten outputs; how many is that for each of the ten classes?"
     )

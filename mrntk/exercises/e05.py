@@ -22,6 +22,10 @@ def scale_does_not_matter(answer, factor):
             "With a ridge, [K_S + sigma_S I]^{-1} K_S [K_S + sigma_S I]^{-1} is not one inverse: K_S stays between the two.",
         )
         expect(
+            found.shape != (2, 2) or not np.allclose(found, y.T @ k_s @ y),
+            "That is Y_S^T K_S Y_S. In Eq. 18 an inverse stands on both sides of K_S.",
+        )
+        expect(
             found.shape != (6, 6),
             "Theta_S^b should be c x c, one row an output, and yours is N_S x N_S: where is Y_S?",
         )

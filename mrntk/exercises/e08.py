@@ -33,6 +33,12 @@ def passes(answer):
             found[2] != n * c_t,
             "Forward mode gives the change of ALL outputs along ONE direction of the input: a column. How many columns has J_S?",
         )
+        names = ("backward passes with b first", "backward passes with J_S first", "passes in forward mode")
+        wrong = [name for name, one, other in zip(names, found, right, strict=True) if one != other]
+        expect(
+            not wrong or len(wrong) == 3,
+            f"For N={n}, c_T={c_t}, c_S={c_s}, d_S={d_s} one part is off: {' and '.join(wrong)}.",
+        )
         close(found, right, f"the answer for N={n}, c_T={c_t}, c_S={c_s}, d_S={d_s}")
     return "Whichever side of the product is short decides: rows by backward passes, columns by forward ones."
 

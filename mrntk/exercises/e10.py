@@ -16,6 +16,10 @@ def interval(answer):
     width = (found[1] - found[0]) / (right[1] - right[0])
     expect(not np.isclose(width, 5**0.5), "That is the scatter of one number. How much less does a mean of n scatter?")
     expect(not np.isclose(width, (4 / 5) ** 0.5), "np.std divides by n unless you say ddof=1.")
+    both = 1.96 / scipy.stats.t.ppf(0.975, 4) * (4 / 5) ** 0.5
+    expect(
+        not np.isclose(width, both, rtol=1e-3), "1.96 is for many seeds, and np.std divides by n unless you say ddof=1."
+    )
     expect(
         not np.isclose(width, 1.96 / scipy.stats.t.ppf(0.975, 4), rtol=1e-3), "1.96 is for many seeds; here are five."
     )

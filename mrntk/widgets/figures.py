@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import cache
 
-from ..claims import Part, Verdict, judge, verdict_of
+from ..claims import Part, Verdict, judge, outcomes, verdict_of
 from ..claims.rules import CLAIMS
 from ..figures import committed_data, get_figure
 from ..gallery import ORDER
@@ -52,7 +52,7 @@ class FiguresView(ViewModel):
         module, rows = _figure(data["figure"])
         said = [f"In the paper: {module.PAPER}. {module.SAYS} We find: {module.finds(rows)}"]
         for sentence, parts in data["claims"]:
-            counts = {name: sum(part.outcome == name for part in parts) for name in ("holds", "fails", "undecided")}
-            shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-            said.append(f"{sentence}: {verdict_of(parts)} at {100 * data['confidence']:g} % (parts: {shown}).")
+            said.append(
+                f"{sentence}: {verdict_of(parts)} at {100 * data['confidence']:g} % (parts: {outcomes(parts)})."
+            )
         return " ".join(said)

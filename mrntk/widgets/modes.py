@@ -91,6 +91,14 @@ class Run:
     off: Float[np.ndarray, " T"]  # ||dr + eta/N Theta(t) r|| over ||dr||, dr being the change of r in the next step
     flips: Float[np.ndarray, " T"]  # share of hidden units that the next step switches on or off at some training point
 
+    def factors(self, index: int) -> Float[np.ndarray, " n"]:
+        """|1 - eta lambda_k / N|^t of every mode at the time of that index.
+
+        Not from `linear`: above the limit one mode grows so large that its rounding would drown all others.
+        """
+        with np.errstate(over="ignore"):
+            return np.abs(1 - self.step * self.values / len(self.values)) ** float(self.times[index])
+
     @property
     def gap(self) -> Float[np.ndarray, " T"]:
         """||r - r_linear|| over ||r(0)||; infinite where one of the two is not finite."""
@@ -198,9 +206,8 @@ class ModesView(ViewModel):
         return figure
 
     def _draw_modes(self, axis, found, index):
-        start, linear, real = (
-            np.abs(r @ found.vectors)[::-1] for r in (found.real[0], found.linear[index], found.real[index])
-        )
+        start, real = (np.abs(r @ found.vectors)[::-1] for r in (found.real[0], found.real[index]))
+        linear = start * found.factors(index)[::-1]
         floor, top, place = 1e-3, 100 * start.max(), np.arange(1, N_POINTS + 1)
         linear, real = (np.clip(np.nan_to_num(q, nan=top), floor, top) for q in (linear, real))
         axis.vlines(place, floor, linear, color=OKABE_ITO[4], lw=3.2, label="linearised")

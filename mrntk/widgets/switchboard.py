@@ -166,7 +166,7 @@ class SwitchboardView(ViewModel):
         "n": Slider("target inputs N_T", 1, MOST, 3),
         "labels": Choice("labels Y_S", {"one-hot": "one-hot", "centred one-hot": "centred"}, "one-hot"),
         "ridge": Choice("ridge sigma_S", {"0": 0.0, "0.01": 0.01, "0.1": 0.1, "1": 1.0}, 0.0),
-        "assume": Toggle("Assumption 3: put lambda_min[K_S] for min Theta_S^A"),
+        "assume": Toggle("Assumption 3: put in λ_min[K_S]"),
     }
 
     def compute(self, *, features: str, transformation: str, n: int, labels: str, ridge: float, assume: bool) -> dict:

@@ -126,3 +126,14 @@ def test_bad_values_are_refused():
         ModesView().data(share=1.5)
     with pytest.raises(MrntkError, match="width"):
         ModesView().data(width=33)
+
+
+def test_above_the_limit_only_the_modes_that_diverge_are_shown_to_diverge():
+    """Rounding in the one that does must not reach the others: |1 - eta lambda / N| < 1 shrinks, whatever the first one does."""
+    found = run("mixed", 32, 1.2)
+    rates = np.abs(1 - found.step * found.values / N_POINTS)
+    last = found.factors(len(TIMES) - 1)
+    assert (rates > 1).sum() == 1 and last[rates > 1] > 1e100 and (last[rates < 1] < 1).all()
+    early = list(TIMES).index(10)  # where rounding is small still, the recorded residuals say the same
+    start, then = (np.abs(r @ found.vectors) for r in (found.linear[0], found.linear[early]))
+    np.testing.assert_allclose(start * found.factors(early), then, atol=1e-9 * then.max())
