@@ -4,7 +4,6 @@ Voila is made for whole folders of notebooks. Here it serves one notebook of our
 see `Server.init_handlers`. A page can change the state of the widgets in its own kernel and nothing else.
 """
 
-import asyncio
 import logging
 import os
 import socket
@@ -111,7 +110,7 @@ class Server(Voila):
             if handler is KernelHandler or pattern.endswith(SERVED):
                 kept.append((pattern, handler, *words))
             elif pattern.endswith("/voila/templates/(.*)"):
-                kept.append((pattern.replace("(.*)", "(lab/static/.*)"), handler, *words))
+                kept.append((pattern.replace("(.*)", r"(lab/static/[\w.-]+)"), handler, *words))
             elif pattern.endswith("/voila/labextensions/(.*)"):
                 kept.append((pattern.replace("(.*)", f"((?:{'|'.join(WIDGETS)})/.*)"), handler, *words))
             elif handler is TornadoVoilaHandler:
@@ -190,6 +189,5 @@ def app(port: int = 8866, address: str = LOCAL, visitors: int = VISITORS, browse
     logging.getLogger("tornado").setLevel(logging.ERROR)  # not a line for every visitor
     server = Server(config=configuration(port, address, visitors, browser))
     server.initialize(argv=[])
-    asyncio.set_event_loop(asyncio.new_event_loop())
     server.start()
     return 0
