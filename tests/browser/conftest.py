@@ -1,6 +1,7 @@
 """A real Chromium, and pages opened in it; `web_server` serves them."""
 
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
@@ -28,12 +29,8 @@ def browser(chromium):
         started.close()
 
 
-@pytest.fixture
-def page_at(browser):
-    """A function that opens an address in a visitor's own context; `page.mistakes` collects what the console calls errors.
-
-    Further words go to the context, for example viewport={"width": 390, "height": 800}.
-    """
+@contextmanager
+def _opening(browser):
     contexts = []
 
     def opened(address: str, **words):
@@ -51,6 +48,24 @@ def page_at(browser):
     yield opened
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def page_at(browser):
+    """A function that opens an address in a visitor's own context, until the test ends.
+
+    Further words go to the context, for example viewport={"width": 390, "height": 800}. `page.mistakes` collects what the
+    console calls errors, `page.requested` the addresses of all requests.
+    """
+    with _opening(browser) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def kept_page_at(browser):
+    """The same for pages that several tests of a module look at."""
+    with _opening(browser) as opened:
+        yield opened
 
 
 @pytest.fixture
