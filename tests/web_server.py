@@ -92,5 +92,12 @@ def app_served(folder: Path, *words: str, **environment: str) -> Iterator[tuple[
 
 
 def kernels(pid: int) -> list[psutil.Process]:
-    """The kernels of a server."""
-    return [process for process in family(pid)[1:] if "ipykernel_launcher" in " ".join(process.cmdline())]
+    """The kernels of a server that live."""
+    return list(filter(_is_kernel, family(pid)[1:]))
+
+
+def _is_kernel(process: psutil.Process) -> bool:
+    try:
+        return "ipykernel_launcher" in " ".join(process.cmdline())
+    except psutil.Error:  # it ended meanwhile
+        return False
