@@ -138,6 +138,7 @@ def configuration(port: int, address: str, visitors: int, browser: bool) -> Conf
         Server=server | {"notebook_path": str(HERE / "page.ipynb")},
         VoilaConfiguration=page,
         Kernels=culling | {"most": visitors},
+        KernelRestarter={"restart_limit": 0},  # a kernel that starts again knows nothing of its page
         KernelManager={"transport": "ipc" if os.name == "posix" else "tcp"},  # not to be overheard by others here
     )
 

@@ -118,6 +118,10 @@ def test_two_visitors_do_not_mix_and_leave_nothing_behind(served, page_at):
     pages[1].close()
     until(lambda: len(mine & set(kernels(server))) == 1)
     assert pages[0].locator(SAID).inner_text().endswith(moved)
+    for kernel in mine & set(kernels(server)):
+        kernel.kill()
+    pages[0].locator("#dead").wait_for()  # it is told that its controls are dead
+    assert "Load it again" in pages[0].get_by_role("alert").inner_text()
 
 
 def test_a_link_to_nothing_is_said_in_words(served, page_at):
