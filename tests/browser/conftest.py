@@ -42,7 +42,7 @@ def _opening(browser):
         page.on("console", lambda message: message.type == "error" and page.mistakes.append(message.text))
         page.on("pageerror", lambda error: page.mistakes.append(str(error)))
         page.on("request", lambda request: page.requested.append(request.url))
-        page.goto(address)
+        page.goto(address, wait_until="commit")  # what the visitor waits for, the test names; several may wait at once
         return page
 
     yield opened
