@@ -4,7 +4,21 @@
 the picture of the starting values in its place.
 """
 
+import importlib
+import pkgutil
+
 from .explorer import Explorer
 from .view import Choice, Slider, Toggle, ViewModel
 
-__all__ = ["Choice", "Explorer", "Slider", "Toggle", "ViewModel"]
+__all__ = ["Choice", "Explorer", "Slider", "Toggle", "ViewModel", "view_models"]
+
+
+def view_models() -> dict[str, type[ViewModel]]:
+    """Every view model of the package by its name, in alphabetical order; imports all modules here."""
+    found = {}
+    for module in pkgutil.walk_packages(__path__, f"{__name__}."):
+        for name, one in vars(importlib.import_module(module.name)).items():
+            if isinstance(one, type) and issubclass(one, ViewModel) and one.__module__ == module.name:
+                found[name] = one
+    del found["ViewModel"]
+    return dict(sorted(found.items()))

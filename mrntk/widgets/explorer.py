@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 
 from ..errors import MrntkError
 from ..style import png, style
+from .quick import one_thread
 from .view import Choice, Toggle, ViewModel
 
 PAUSE = (
@@ -25,7 +26,7 @@ NAME_HANDLES = (
 )
 
 
-def drawn(view: ViewModel, data) -> bytes:
+def render(view: ViewModel, data) -> bytes:
     """The picture of these data as a PNG file."""
     with style():
         figure = view.draw(data)
@@ -93,10 +94,10 @@ class Explorer(ipywidgets.VBox):
 
         The values are read and their picture is shown under one lock, so nothing older is ever shown after something newer.
         """
-        with ONE_AT_A_TIME:
+        with ONE_AT_A_TIME, one_thread():
             try:
                 data = self.view.compute(**{name: face.value for name, face in self.faces.items()})
-                picture = drawn(self.view, data)
+                picture = render(self.view, data)
                 said, alt = self.view.words(data), self.view.description(data)
             except MrntkError as error:
                 self._show_mistake(str(error))
