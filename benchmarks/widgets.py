@@ -26,7 +26,7 @@ import numpy as np
 from mrntk import MrntkError
 from mrntk.provenance import provenance
 from mrntk.widgets import Choice, Toggle, ViewModel, view_models
-from mrntk.widgets.explorer import PAUSE, render
+from mrntk.widgets.explorer import PAUSE, drawn
 from mrntk.widgets.quick import one_thread
 
 FOLDER = Path(__file__).resolve().parent
@@ -99,7 +99,7 @@ def answered(view: ViewModel, values: dict) -> dict:
         except MrntkError:
             return {"data": time.perf_counter() - start}
         computed = time.perf_counter() - start
-        render(view, data)
+        drawn(view, data)
         return {"data": computed, "picture": time.perf_counter() - start}
 
 

@@ -26,7 +26,7 @@ NAME_HANDLES = (
 )
 
 
-def render(view: ViewModel, data) -> bytes:
+def drawn(view: ViewModel, data) -> bytes:
     """The picture of these data as a PNG file."""
     with style():
         figure = view.draw(data)
@@ -97,7 +97,7 @@ class Explorer(ipywidgets.VBox):
         with ONE_AT_A_TIME, one_thread():
             try:
                 data = self.view.compute(**{name: face.value for name, face in self.faces.items()})
-                picture = render(self.view, data)
+                picture = drawn(self.view, data)
                 said, alt = self.view.words(data), self.view.description(data)
             except MrntkError as error:
                 self._show_mistake(str(error))

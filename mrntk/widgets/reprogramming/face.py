@@ -10,7 +10,7 @@ from dataclasses import asdict
 import ipywidgets
 
 from ...errors import MrntkError
-from ..explorer import NAME_HANDLES, ONE_AT_A_TIME, PAUSE, _control, render
+from ..explorer import NAME_HANDLES, ONE_AT_A_TIME, PAUSE, _control, drawn
 from .analysis import STEPS
 from .live import Run, train
 from .networks import Network, Stopped
@@ -260,7 +260,7 @@ class ReprogrammingExplorer(ipywidgets.VBox):
     def _refresh(self):
         data = self.shown
         with ONE_AT_A_TIME:
-            self.picture = render(self.view, data)
+            self.picture = drawn(self.view, data)
             self.said, self.alt = self.view.words(data), self.view.description(data)
             self.message.value = ""
             self.output.value = self._page()
@@ -268,7 +268,7 @@ class ReprogrammingExplorer(ipywidgets.VBox):
     def _page(self) -> str:
         parts = [_figure_of(self.picture, self.alt, "now" if self.pinned else "")]
         if self.pinned:
-            parts.insert(0, _figure_of(render(self.view, self.pinned), self.view.description(self.pinned), "pinned"))
+            parts.insert(0, _figure_of(drawn(self.view, self.pinned), self.view.description(self.pinned), "pinned"))
         return (
             f'<div style="display:flex;flex-wrap:wrap;gap:1em">{"".join(parts)}</div>'
             f'<p aria-live="polite" style="max-width:46em;line-height:1.4">{html.escape(self.said)}</p>{self._table()}'
