@@ -99,6 +99,7 @@ def test_a_phone_need_not_scroll_sideways(served, page_at):
         return box.width && box.right > innerWidth + 1 && !part.closest('table');
     }).map((part) => part.outerHTML.slice(0, 100))"""
     assert page.evaluate(beyond) == []
+    assert page.locator(".slider-container").first.bounding_box()["width"] > 200  # beside its label it would have 80
     assert page.locator("select").first.bounding_box()["height"] >= 24  # of a finger, at least: WCAG 2.5.8
 
 
