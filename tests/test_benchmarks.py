@@ -46,3 +46,13 @@ def test_kernel_benchmark_runs():
     command = [sys.executable, FOLDER / "ntk.py", "--quick", "--part", "gram"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.splitlines()[-1])["machine_gflops"] > 0
+
+
+def test_widgets_table_is_what_the_results_say_and_keeps_the_limits():
+    module, records = script("widgets"), json.loads((FOLDER / "results" / "widgets.json").read_text())
+    assert module.table(records) in (FOLDER / "README.md").read_text()
+    assert set(records) == set(module.view_models())
+    for record in records.values():
+        found = module.summary(record["result"])
+        assert found["data"][1] <= module.DATA_LIMIT and max(found["pretrained"], default=0) <= module.FIRST_LIMIT
+        assert "+changes" not in record["provenance"]["commit"]
