@@ -36,7 +36,15 @@ def drawn(view: ViewModel, data) -> bytes:
             plt.close(figure)
 
 
-def _control(control) -> ipywidgets.Widget:
+def static_picture(live: dict | None, picture: bytes, said: str, alt: str) -> tuple[dict, dict]:
+    """A widget's MIME bundle with the picture and the sentence for pages that are only read, and the picture's description."""
+    data = dict(live or {}) | {"text/plain": said}
+    if not picture:
+        return data, {}
+    return data | {"image/png": base64.b64encode(picture).decode()}, {"image/png": {"alt": f"{alt} {said}"}}
+
+
+def control_face(control) -> ipywidgets.Widget:
     """The ipywidget of one control."""
     wide = {"description": control.label, "style": {"description_width": "15em"}, "layout": {"width": "min(40em, 98%)"}}
     if isinstance(control, Toggle):
@@ -63,7 +71,7 @@ class Explorer(ipywidgets.VBox):
         self.view, self.data, self.picture, self._waiting = view, None, b"", None
         self.said, self.alt = "", view.alt
         values = view.values(**changes)
-        self.faces = {name: _control(control) for name, control in view.controls.items()}
+        self.faces = {name: control_face(control) for name, control in view.controls.items()}
         for name, face in self.faces.items():
             face.value = values[name]
             face.observe(self._changed, "value")
@@ -122,9 +130,4 @@ class Explorer(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs):
         """The live widget, and for pages that are only read the picture with its description."""
-        data = dict(super()._repr_mimebundle_(**kwargs) or {})
-        data["text/plain"] = self.said
-        if not self.picture:
-            return data, {}
-        data["image/png"] = base64.b64encode(self.picture).decode()
-        return data, {"image/png": {"alt": f"{self.alt} {self.said}"}}
+        return static_picture(super()._repr_mimebundle_(**kwargs), self.picture, self.said, self.alt)

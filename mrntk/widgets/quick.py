@@ -21,8 +21,7 @@ def _pools() -> ThreadpoolController:
 def one_thread():
     """Inside this context linear algebra runs on one thread.
 
-    For some hundred rows that is quicker, and on cores that others use as well much quicker: threads that wait for each other
-    made a decomposition of 16 ms take 2.5 s.
+    For some hundred rows that is quicker, above all on cores that others use as well, where threads wait for each other.
     """
     return _pools().limit(limits=1)
 

@@ -246,3 +246,20 @@ def test_a_page_that_is_only_read_has_the_picture_and_the_sentence():
     data, metadata = explorer._repr_mimebundle_()
     assert data["image/png"] and data["text/plain"] == explorer.said
     assert metadata["image/png"]["alt"].startswith("Upper row")
+
+
+def test_an_own_source_of_too_many_values_is_refused(monkeypatch, linear_file):
+    from mrntk.widgets.reprogramming import networks
+
+    monkeypatch.setattr(networks, "LARGEST_INPUT", 24)
+    with pytest.raises(MrntkError, match=r"has 25 values; give a source of at most 24"):
+        own_from("mine.onnx", linear_file)
+
+
+def test_what_is_pinned_is_not_drawn_again(monkeypatch):
+    explorer, drawn = ReprogrammingExplorer(SMALL), []
+    explorer.pin()
+    draw = ReprogrammingView.draw
+    monkeypatch.setattr(ReprogrammingView, "draw", lambda self, data: drawn.append(data) or draw(self, data))
+    explorer.set(depth=1)
+    assert len(drawn) == 1 and explorer.output.value.count("<img ") == 2

@@ -23,7 +23,7 @@ from mrntk.widgets.reprogramming.analysis import STEPS, analyse, start
 from mrntk.widgets.reprogramming.inputs import Theta, resized, transformation, with_channels
 from mrntk.widgets.reprogramming.live import train
 from mrntk.widgets.reprogramming.networks import Network, Stopped, jacobian, network, pulled, scores
-from mrntk.widgets.reprogramming.setting import CONTROLS, MAPPINGS, MAPS, MASKS
+from mrntk.widgets.reprogramming.setting import MAPPINGS, MAPS, MASKS
 from mrntk.widgets.reprogramming.words import change, finding, outcome
 
 TOY = Setting(source="random", examples=10)
@@ -57,10 +57,6 @@ def module(a, x) -> tuple:
     whole = FullyConnectedPrompt((d_t,), a.shape, a.inner, key=jax.random.key(0))
     parts = (*layer, prompt)
     return eqx.tree_at(lambda m: (m.fully_connected.weight, m.fully_connected.bias, m.prompt), whole, parts), x
-
-
-def test_defaults_of_a_setting_are_those_of_its_controls():
-    assert {name: control.start for name, control in CONTROLS.items()} == Setting().__dict__
 
 
 @pytest.mark.parametrize(
@@ -213,15 +209,16 @@ def test_every_mapping_reads_the_source(mapping):
     [
         ({"task": "gunpoint"}, "sees images; choose one of 8x8 digits"),
         ({"source": "own"}, "choose an .onnx file first"),
-        ({"frame": 0.05, "source": "random", "task": "digits", "mask": "frame", "transformation": "vp"}, None),
     ],
 )
 def test_combinations_that_do_not_exist_are_errors_in_words(changes, words):
-    if words is None:
-        assert analyse(replace(TOY, **changes)).parameters > 0
-        return
     with pytest.raises(MrntkError, match=words):
         analyse(replace(TOY, **changes))
+
+
+def test_a_frame_without_places_is_an_error_in_words():
+    with pytest.raises(MrntkError, match="leaves no frame; choose a wider one"):
+        transformation("vp", (1, 4, 4), 0.05, "frame", seed=0)
 
 
 def test_colours_and_grey_become_each_other():

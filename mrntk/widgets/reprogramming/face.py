@@ -1,7 +1,6 @@
 """The reprogramming explorer on the screen: controls, picture, numbers, real training, a pinned setting, a link."""
 
 import asyncio
-import base64
 import html
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,14 +9,14 @@ from dataclasses import asdict
 import ipywidgets
 
 from ...errors import MrntkError
-from ..explorer import NAME_HANDLES, ONE_AT_A_TIME, PAUSE, _control, drawn
+from ..explorer import ONE_AT_A_TIME, PAUSE, control_face, drawn, static_picture
 from .analysis import STEPS
 from .live import Run, train
 from .networks import Network, Stopped
-from .setting import IMAGES, OWN, Setting, read_setting
+from .page import page
+from .setting import IMAGES, OWN, SMALL, Setting, read_setting
 from .upload import own_from
 from .view import ReprogrammingView, Shown
-from .words import numbers
 
 REFRESH = 0.3  # seconds between two pictures of a training
 _WIDE = {"style": {"description_width": "15em"}, "layout": {"width": "min(40em, 98%)"}}
@@ -49,9 +48,10 @@ class ReprogrammingExplorer(ipywidgets.VBox):
     def __init__(self, setting=None, *, uploads: bool = False):
         self.view, self.own, self.shown, self.pinned = ReprogrammingView(), None, None, None
         self.picture, self.said, self.alt = b"", "", ReprogrammingView.alt
+        self._kept = b"", ""  # picture and description of what is pinned
         self._generation, self._quiet, self._tasks = 0, False, set()
         self._worker = ThreadPoolExecutor(1)
-        self.faces = {name: _control(control) for name, control in self.view.controls.items()}
+        self.faces = {name: control_face(control) for name, control in self.view.controls.items()}
         self.link = ipywidgets.Text(description="this setting", continuous_update=False, **_WIDE)
         self.buttons = {
             "train": _button("Train for real", "Run real training and lay it over the prediction", self.train),
@@ -73,7 +73,7 @@ class ReprogrammingExplorer(ipywidgets.VBox):
         bar = ipywidgets.Box([*self.buttons.values(), *[self.upload] * uploads], layout={"flex_flow": "row wrap"})
         title = ipywidgets.HTML(f"<b>{html.escape(self.view.title)}</b>")
         super().__init__([title, *self.faces.values(), bar, self.link, self.progress, self.message, self.output])
-        if chosen.source in ("random", "trained"):
+        if chosen.source in SMALL:
             self._compute_now()
         else:
             self._ask()
@@ -180,7 +180,8 @@ class ReprogrammingExplorer(ipywidgets.VBox):
                 self._nothing(error)
             return
         except Exception as error:  # a mistake of ours
-            self._nothing(f"This went wrong: {type(error).__name__}: {error}")
+            if generation == self._generation:
+                self._nothing(f"This went wrong: {type(error).__name__}: {error}")
             raise
         if generation == self._generation:
             self._show(data)
@@ -263,33 +264,14 @@ class ReprogrammingExplorer(ipywidgets.VBox):
             self.picture = drawn(self.view, data)
             self.said, self.alt = self.view.words(data), self.view.description(data)
             self.message.value = ""
-            self.output.value = self._page()
-
-    def _page(self) -> str:
-        parts = [_figure_of(self.picture, self.alt, "now" if self.pinned else "")]
-        if self.pinned:
-            parts.insert(0, _figure_of(drawn(self.view, self.pinned), self.view.description(self.pinned), "pinned"))
-        return (
-            f'<div style="display:flex;flex-wrap:wrap;gap:1em">{"".join(parts)}</div>'
-            f'<p aria-live="polite" style="max-width:46em;line-height:1.4">{html.escape(self.said)}</p>{self._table()}'
-        )
-
-    def _table(self) -> str:
-        columns = {"pinned": self.pinned, "now": self.shown} if self.pinned else {"now": self.shown}
-        tables = [numbers(data.analysis) for data in columns.values()]
-        rows = "".join(
-            f'<tr><th scope="row" style="text-align:left;font-weight:normal">{name}</th>'
-            + "".join(f'<td style="padding-left:1em">{table[name]}</td>' for table in tables)
-            + "</tr>"
-            for name in tables[0]
-        )
-        head = "".join(f'<th scope="col" style="padding-left:1em">{name}</th>' for name in columns)
-        return f'<table><thead><tr><th scope="col">number</th>{head}</tr></thead><tbody>{rows}</tbody></table>'
+            shown = {"now": (data.analysis, self.picture, self.alt)}
+            kept = {"pinned": (self.pinned.analysis, *self._kept)} if self.pinned else {}
+            self.output.value = page(kept | shown, self.said)
 
     def pin(self):
         """Keep what is shown beside what comes next."""
         if self.shown is not None:
-            self.pinned = self.shown
+            self.pinned, self._kept = self.shown, (self.picture, self.alt)
             self._refresh()
 
     def unpin(self):
@@ -327,21 +309,7 @@ class ReprogrammingExplorer(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs):
         """The live widget, and for pages that are only read the picture with its description."""
-        data = dict(super()._repr_mimebundle_(**kwargs) or {})
-        data["text/plain"] = self.said
-        if not self.picture:
-            return data, {}
-        data["image/png"] = base64.b64encode(self.picture).decode()
-        return data, {"image/png": {"alt": f"{self.alt} {self.said}"}}
-
-
-def _figure_of(picture: bytes, alt: str, name: str) -> str:
-    source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-    caption = f"<figcaption>{name}</figcaption>" if name else ""
-    return (
-        f'<figure style="margin:0;flex:1 1 20em;max-width:44em"><img alt="{html.escape(alt, quote=True)}" src="{source}" '
-        f'onload="{NAME_HANDLES}" style="max-width:100%">{caption}</figure>'
-    )
+        return static_picture(super()._repr_mimebundle_(**kwargs), self.picture, self.said, self.alt)
 
 
 def _suits(own: Network, task: str) -> bool:

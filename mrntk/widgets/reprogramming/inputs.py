@@ -60,7 +60,7 @@ def resized(x: Float[np.ndarray, "N C *space"], size: tuple[int, ...]) -> Float[
     return x
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def _layer(d_t: int, d_s: int, seed: int) -> tuple[Float[np.ndarray, "dS dT"], Float[np.ndarray, " dS"]]:
     """(W, c) at their random start; a layer that ends in a window is made of the rows for its places."""
     if d_t * d_s > LARGEST_LAYER:

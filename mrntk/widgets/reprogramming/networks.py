@@ -5,6 +5,7 @@ JAX, a block of fixed size at a time.
 """
 
 import hashlib
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache, wraps
@@ -22,12 +23,13 @@ from ...sources.networks import DNN
 from ...sources.registry import load_source
 from ..learning_curve import trained_source
 from ..quick import drawn
-from .setting import OWN, SOURCES
+from .setting import OWN, SMALL, SOURCES
 
 SIDE, WIDTH, CLASSES = 14, 64, 10  # of the small networks; those of `trained_source`
 PIXELS = 32  # the side at which EfficientNet runs here: the smallest that it takes
 BLOCK = 4  # examples differentiated at once
-REMEMBERED = 12  # answers of every kind, of at most some 10 MB each
+REMEMBERED = 6  # answers of every kind
+LARGEST_INPUT = 20_000  # values of one input of an own source: g holds as many for every output of every example
 
 
 class Stopped(Exception):
@@ -38,7 +40,7 @@ def quietly(share: float):
     """Progress that nobody looks at."""
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=6)
 def _network(name: str, depth: int, seed: int):
     """The source of that name in float64."""
     if name == "random":
@@ -81,7 +83,7 @@ def network(setting, own=None) -> Network:
         if own is None:
             raise MrntkError("source=own: choose an .onnx file first.")
         return own
-    small = setting.source in ("random", "trained")
+    small = setting.source in SMALL
     label = next(label for label, value in SOURCES.items() if value == setting.source)
     words = f"{label} of depth {setting.depth}" if small else label
     # the trained network is the same for all seeds, and pretrained ones are what they are
@@ -170,9 +172,9 @@ def pulled(
 ) -> tuple[Float[np.ndarray, "N cS"], Float[np.ndarray, "N *dS"]]:
     """(scores, w^T J_S(z)) with w = slope(scores, which examples), (n, cS): one forward and one backward pass."""
     if net.small:
-        w = slope(scores(net, z), slice(0, len(z)))[:, None]
-        back = _small_jacobian(_layers(net.source), z.reshape(len(z), -1), w)
-        return scores(net, z), back.reshape(z.shape)
+        found = scores(net, z)
+        w = slope(found, slice(0, len(z)))[:, None]
+        return found, _small_jacobian(_layers(net.source), z.reshape(len(z), -1), w).reshape(z.shape)
     found, back = np.zeros((len(z), net.source.num_outputs)), np.zeros_like(z)
     with jax.enable_x64(True):
         for place, block in _blocks(z):
@@ -208,7 +210,7 @@ def own_network(path, digest: str, *, words: str) -> Network:
     Raises
     ------
     MrntkError
-        If it cannot be read, or takes anything but images of 1 or 3 channels or series of 1.
+        If it cannot be read, is too large, or takes anything but images of 1 or 3 channels or series of 1.
     """
     with jax.enable_x64(True):
         source = double(load_source(path))
@@ -216,5 +218,9 @@ def own_network(path, digest: str, *, words: str) -> Network:
     if not (len(shape) == 3 and shape[0] in (1, 3)) and not (len(shape) == 2 and shape[0] == 1):
         raise MrntkError(
             f"own file: its input has the shape {shape}; the explorer knows images (1 or 3, height, width) and series (1, time)."
+        )
+    if math.prod(shape) > LARGEST_INPUT:
+        raise MrntkError(
+            f"own file: its input {shape} has {math.prod(shape):,} values; give a source of at most {LARGEST_INPUT:,}."
         )
     return Network(source, words, (OWN, digest, 0))

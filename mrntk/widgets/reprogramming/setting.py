@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from ...errors import MrntkError
 from ..view import Choice, Slider
 
+SMALL = ("random", "trained")  # sources that are made here, at a depth
 OWN = "own"  # the source from the reader's own file; known only once that has been given
 SOURCES = {
     "random network": "random",
@@ -48,17 +49,17 @@ CONTROLS = {
 class Setting:
     """One state of the explorer; the fields are the names of `CONTROLS`."""
 
-    source: str = "trained"
-    depth: int = 3
-    task: str = "digits"
-    examples: int = 20
-    transformation: str = "vp"
-    frame: float = 0.15
-    mask: str = "frame"
-    mapping: str = "first"
-    loss: str = "mse"
-    fraction: float = 0.5
-    seed: int = 0
+    source: str = CONTROLS["source"].start
+    depth: int = CONTROLS["depth"].start
+    task: str = CONTROLS["task"].start
+    examples: int = CONTROLS["examples"].start
+    transformation: str = CONTROLS["transformation"].start
+    frame: float = CONTROLS["frame"].start
+    mask: str = CONTROLS["mask"].start
+    mapping: str = CONTROLS["mapping"].start
+    loss: str = CONTROLS["loss"].start
+    fraction: float = CONTROLS["fraction"].start
+    seed: int = CONTROLS["seed"].start
 
     def __post_init__(self):
         _check(asdict(self))
@@ -66,7 +67,7 @@ class Setting:
     def matters(self, name: str) -> bool:
         """Does anything depend on this control, as the others stand?"""
         if name == "depth":
-            return self.source in ("random", "trained")
+            return self.source in SMALL
         return self.transformation in ("vp", "vp_fc") if name in ("frame", "mask") else True
 
     def json(self) -> str:
