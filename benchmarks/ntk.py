@@ -24,8 +24,8 @@ import psutil
 from mrntk import CNN, FullyConnected, Reprogram, SeededFullyConnected, VisualPrompt, empirical_ntk
 from mrntk.ntk.compat import neural_tangents
 from mrntk.ntk.empirical import estimated_bytes
-from mrntk.precision import double
-from mrntk.provenance import provenance
+from mrntk.support.precision import double
+from mrntk.support.provenance import provenance
 
 FOLDER = Path(__file__).resolve().parent
 GIVE_UP = 120  # seconds: an implementation whose next N would take longer, as its pairs of images grow, is not tried

@@ -27,12 +27,12 @@ import pandas as pd
 import scipy.stats
 
 from mrntk import DNN, FullyConnected, Reprogram, VisualPrompt, empirical_ntk, load_task
-from mrntk.dynamics import predicted_loss, stability_limit
-from mrntk.precision import double
-from mrntk.provenance import provenance
-from mrntk.reprogram import predict
+from mrntk.model.reprogram import predict
+from mrntk.prediction.closed_form import predicted_loss, stability_limit
 from mrntk.spectrum import spectrum
-from mrntk.style import t_interval
+from mrntk.support.precision import double
+from mrntk.support.provenance import provenance
+from mrntk.support.style import t_interval
 from mrntk.training import gradient_descent, train_source
 
 FOLDER = Path(__file__).resolve().parent

@@ -26,7 +26,7 @@ import numpy as np
 import psutil
 from playwright.async_api import async_playwright
 
-from mrntk.provenance import PACKAGES, provenance, versions
+from mrntk.support.provenance import PACKAGES, provenance, versions
 from mrntk.widgets.reprogramming import ReprogrammingView, read_setting
 
 FOLDER = Path(__file__).resolve().parent
@@ -182,7 +182,7 @@ def main():
     queries = SETTINGS[: 2 if words.quick else words.sessions]
     origin = provenance() | {"versions": versions((*PACKAGES, "voila", "ipywidgets", "ipykernel", "playwright"))}
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "mrntk.cli", "app", "--no-browser", "--port", str(port)])
+    process = subprocess.Popen([sys.executable, "-m", "mrntk.__main__", "app", "--no-browser", "--port", str(port)])
     address = f"http://127.0.0.1:{port}/"
     try:
         for _ in range(10 * PATIENCE):

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from mrntk import MrntkError
-from mrntk.provenance import provenance
+from mrntk.support.provenance import provenance
 from mrntk.widgets import Choice, Toggle, ViewModel, view_models
 from mrntk.widgets.explorer import PAUSE, drawn
 from mrntk.widgets.quick import one_thread

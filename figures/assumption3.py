@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mrntk.drawing import mean_line
-from mrntk.experiments.reprogramming import examples, make_input_map
+from figures.experiments.reprogramming import examples
+from figures.making.drawing import mean_line
+from figures.making.statistics import with_interval
+from mrntk.model.input_maps import make_input_map
 from mrntk.sources.networks import BIAS_STD
-from mrntk.statistics import with_interval
 from mrntk.tasks import load_task
 from mrntk.theory import assumption3
 

@@ -5,17 +5,20 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mrntk.drawing import mean_line
-from mrntk.experiments.reprogramming import MAP_NAMES, examples, make_input_map
+from figures.experiments.reprogramming import MAP_NAMES, examples
+from figures.making.drawing import mean_line
+from figures.making.statistics import slopes, with_interval
+from mrntk.model.input_maps import make_input_map
+from mrntk.model.reprogram import Reprogram
 from mrntk.ntk.empirical import empirical_ntk, jacobian_rows
-from mrntk.precision import double, in_float64
-from mrntk.reprogram import Reprogram
+from mrntk.prediction.before_training import capacity
 from mrntk.sources.kernel_machine import KernelMachine, feature_kernel, relu_ntk
 from mrntk.sources.networks import BIAS_STD
 from mrntk.sources.trained import Recipe, train
-from mrntk.statistics import slopes, with_interval
+from mrntk.spectrum import smallest_eigenvalue
+from mrntk.support.precision import double, in_float64
 from mrntk.tasks import load_task
-from mrntk.theory import bound, capacity, hadamard_bound, smallest, theta_a_min, theta_s_b
+from mrntk.theory import bound, hadamard_bound, theta_a_min, theta_s_b
 
 ID = "bound_audit"
 TITLE = "The lower bound behind Corollary 1, factor by factor"
@@ -76,7 +79,7 @@ def kernel_machine(home, x, keys, *, depth, source_per_class):
     x_s, labels = home.draw(keys[0], source_per_class)
     kernel, y = relu_ntk(depth), home.one_hot(labels)
     k_s = in_float64(kernel)(x_s, x_s)
-    factors = {"k_s": smallest(k_s), "theta_s_b": smallest(theta_s_b(k_s, y))}
+    factors = {"k_s": smallest_eigenvalue(k_s), "theta_s_b": smallest_eigenvalue(theta_s_b(k_s, y))}
     factors["product"] = factors["k_s"] * factors["theta_s_b"]
     source, found = KernelMachine.fit(kernel, x_s, y), {"source": factors}
     for name in MAPS:
@@ -85,7 +88,7 @@ def kernel_machine(home, x, keys, *, depth, source_per_class):
         found[name] = {
             "theta_a": theta_a,
             "assumed": theta_a * factors["product"],
-            "theta_t": smallest(empirical_ntk(model, x)),
+            "theta_t": smallest_eigenvalue(empirical_ntk(model, x)),
         }
     return found
 
@@ -120,7 +123,11 @@ def network(home, x, keys, *, seed, depth, width, train_per_class, epochs, sourc
     for name in MAPS:
         model = Reprogram(make_input_map(name, x.shape[1:], home.input_shape, key=keys[1]), source)
         room = capacity(model, x)
-        found[name] = {"theta_t": smallest(empirical_ntk(model, x)), "entries": room.trained, "outputs": room.outputs}
+        found[name] = {
+            "theta_t": smallest_eigenvalue(empirical_ntk(model, x)),
+            "entries": room.trained,
+            "outputs": room.outputs,
+        }
         if name == "fc":
             rows = in_float64(lambda model, x: jax.vmap(lambda one: jacobian_rows(model, one))(jnp.asarray(x)))
             found[name]["hadamard"] = hadamard_bound(rows(double(model), x), x)

@@ -4,16 +4,16 @@ import jax
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mrntk.drawing import NAMES, mean_line, shared_legend
-from mrntk.experiments.reprogramming import examples, make_input_map, starting_outputs
-from mrntk.ntk.empirical import empirical_ntk
-from mrntk.reprogram import Reprogram
+from figures.experiments.reprogramming import examples
+from figures.making.drawing import NAMES, mean_line, shared_legend
+from figures.making.statistics import with_interval
+from mrntk.model.input_maps import make_input_map
+from mrntk.model.reprogram import Reprogram
+from mrntk.prediction.before_training import before_training, training_floor
 from mrntk.sources.trained import Recipe, train
 from mrntk.spectrum import spectrum
-from mrntk.statistics import with_interval
-from mrntk.style import OKABE_ITO
+from mrntk.support.style import OKABE_ITO
 from mrntk.tasks import load_task
-from mrntk.theory import training_floor
 
 ID = "capacity_law"
 TITLE = "The capacity law of visual prompts"
@@ -69,10 +69,10 @@ def compute(key, *, family, inner, depth, width, per_class, seeds, source_task, 
         x, y, _, _ = examples(target, keys[0], most, 1)
         share = inner / source.input_shape[-1]
         model = Reprogram(make_input_map("vp", x.shape[1:], source.input_shape, key=keys[1], inner=share), source)
-        kernel, residual = empirical_ntk(model, x), starting_outputs(model, x) - y
+        before = before_training(model, x, y)
         for few in per_class:
             some = subset(y, most, few)
-            part, r = kernel[some][:, :, some], residual[some]
+            part, r = before.kernel[some][:, :, some], before.residual[some]
             row = {"family": family, "inner": inner, "entries": model.input_map.num_parameters, "per_class": few}
             row |= {
                 "outputs": r.size,

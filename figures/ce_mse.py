@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mrntk.drawing import INTERVAL, NAMES, mean_line, shared_legend
-from mrntk.experiments.reprogramming import MAP_NAMES
-from mrntk.statistics import slopes, with_interval
+from figures.experiments.reprogramming import MAP_NAMES
+from figures.making.drawing import INTERVAL, NAMES, mean_line, shared_legend
+from figures.making.statistics import slopes, with_interval
 
 ID = "ce_mse"
 TITLE = "Squared loss beside cross-entropy"

@@ -3,13 +3,14 @@
 import jax
 import numpy as np
 
-from mrntk.drawing import NAMES, against_depth
-from mrntk.experiments.reprogramming import MAP_NAMES, MAPS, examples, make_input_map, measure, source_quality
+from figures.experiments.reprogramming import MAP_NAMES, MAPS, examples, measure, source_quality
+from figures.making.drawing import NAMES, against_depth
+from figures.making.statistics import slopes, with_interval
+from mrntk.model.input_maps import make_input_map
+from mrntk.model.reprogram import Reprogram
 from mrntk.ntk.infinite import source_kernel
-from mrntk.reprogram import Reprogram
 from mrntk.sources.trained import Recipe, train
 from mrntk.spectrum import spectrum
-from mrntk.statistics import slopes, with_interval
 from mrntk.tasks import load_task
 
 ID = "depth_to_target"

@@ -4,15 +4,16 @@ import jax
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mrntk.drawing import INTERVAL, mean_line, shared_legend
-from mrntk.experiments.reprogramming import MAP_NAMES, examples, loss_and_accuracy, make_input_map, measure
-from mrntk.recipes import source_optimiser
-from mrntk.reprogram import Reprogram
+from figures.experiments.reprogramming import MAP_NAMES, examples, loss_and_accuracy, measure
+from figures.making.drawing import INTERVAL, mean_line, shared_legend
+from figures.making.statistics import by_seed, slopes, with_interval
+from mrntk.model.input_maps import make_input_map
+from mrntk.model.reprogram import Reprogram
 from mrntk.sources.features import FeatureCNN, extract, on_features
 from mrntk.sources.registry import load_source
-from mrntk.statistics import by_seed, slopes, with_interval
 from mrntk.tasks import load_task
 from mrntk.training import fit
+from mrntk.training.recipes import source_optimiser
 
 ID = "feature_cnn_depth"
 TITLE = "Frozen features and a CNN of 1 to 6 layers as the source"

@@ -4,16 +4,17 @@ import equinox as eqx
 import jax
 from matplotlib import pyplot as plt
 
-from mrntk.drawing import INTERVAL, NAMES, mean_line
-from mrntk.experiments.reprogramming import examples, loss_and_accuracy, make_input_map
-from mrntk.recipes import reprogramming_optimiser, source_optimiser
-from mrntk.reprogram import Reprogram, predict
+from figures.experiments.reprogramming import examples, loss_and_accuracy
+from figures.making.drawing import INTERVAL, NAMES, mean_line
+from figures.making.statistics import by_seed, with_interval
+from mrntk.model.input_maps import make_input_map
+from mrntk.model.reprogram import Reprogram, predict
 from mrntk.sources.networks import reinitialise
 from mrntk.sources.trained import FAMILIES, Recipe, train
-from mrntk.statistics import by_seed, with_interval
-from mrntk.style import MARKERS, OKABE_ITO, t_interval
+from mrntk.support.style import MARKERS, OKABE_ITO, t_interval
 from mrntk.tasks import load_task
 from mrntk.training import fit
+from mrntk.training.recipes import reprogramming_optimiser, source_optimiser
 
 ID = "few_shot"
 TITLE = "Test accuracy against the number of examples: reprogramming and its alternatives"

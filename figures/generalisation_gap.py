@@ -2,9 +2,9 @@
 
 from matplotlib import pyplot as plt
 
-from mrntk.drawing import INTERVAL, NAMES, case_name, mean_line, shared_legend
-from mrntk.experiments.reprogramming import MAP_NAMES
-from mrntk.statistics import by_seed, with_interval
+from figures.experiments.reprogramming import MAP_NAMES
+from figures.making.drawing import INTERVAL, NAMES, case_name, mean_line, shared_legend
+from figures.making.statistics import by_seed, with_interval
 
 ID = "generalisation_gap"
 TITLE = "The generalisation gap against depth, and the bound's kernel term"

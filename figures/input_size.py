@@ -4,12 +4,13 @@ import jax
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mrntk.drawing import INTERVAL, mean_line
-from mrntk.experiments.reprogramming import MAP_NAMES, examples, make_input_map, measure, source_quality
-from mrntk.reprogram import Reprogram
+from figures.experiments.reprogramming import MAP_NAMES, examples, measure, source_quality
+from figures.making.drawing import INTERVAL, mean_line
+from figures.making.statistics import by_seed, slopes, with_interval
+from mrntk.model.input_maps import make_input_map
+from mrntk.model.reprogram import Reprogram
 from mrntk.sources.trained import Recipe, train
-from mrntk.statistics import by_seed, slopes, with_interval
-from mrntk.style import MARKERS, OKABE_ITO, t_interval
+from mrntk.support.style import MARKERS, OKABE_ITO, t_interval
 from mrntk.tasks import load_task
 
 ID = "input_size"

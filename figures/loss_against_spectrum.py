@@ -7,11 +7,11 @@ import pandas as pd
 import scipy.stats
 from matplotlib import pyplot as plt
 
-from mrntk.claims.functional_shares import COLUMNS, GROUPS, best_other_share, shares
-from mrntk.experiments.reprogramming import MAP_NAMES
-from mrntk.functionals import FUNCTIONALS
-from mrntk.statistics import with_interval
-from mrntk.style import MARKERS, OKABE_ITO, t_interval
+from figures.claims.functional_shares import COLUMNS, GROUPS, best_other_share, shares
+from figures.experiments.reprogramming import MAP_NAMES
+from figures.making.statistics import with_interval
+from mrntk.prediction.functionals import FUNCTIONALS
+from mrntk.support.style import MARKERS, OKABE_ITO, t_interval
 
 ID = "loss_against_spectrum"
 TITLE = "Target loss against each functional of the spectrum"

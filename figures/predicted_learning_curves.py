@@ -4,15 +4,16 @@ import jax
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mrntk.drawing import NAMES, mean_line
-from mrntk.dynamics import stability_limit
-from mrntk.experiments.reprogramming import MAP_NAMES, examples, make_input_map
-from mrntk.lazy import lazy_report
+from figures.experiments.reprogramming import MAP_NAMES, examples
+from figures.making.drawing import NAMES, mean_line
+from figures.making.statistics import with_interval
+from mrntk.model.input_maps import make_input_map
+from mrntk.model.reprogram import Reprogram
 from mrntk.ntk.empirical import empirical_ntk
-from mrntk.reprogram import Reprogram
+from mrntk.prediction.closed_form import stability_limit
+from mrntk.prediction.lazy import lazy_report
 from mrntk.sources.trained import Recipe, train
 from mrntk.spectrum import spectrum
-from mrntk.statistics import with_interval
 from mrntk.tasks import load_task
 
 ID = "predicted_learning_curves"

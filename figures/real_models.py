@@ -6,19 +6,20 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
-from mrntk.drawing import LINES
-from mrntk.experiments.reprogramming import examples, loss_and_accuracy, make_input_map, starting_outputs
-from mrntk.functionals import functionals
-from mrntk.ntk.empirical import empirical_ntk
-from mrntk.outputs import random_mapping
-from mrntk.recipes import IterativeMapping, reprogramming_optimiser
-from mrntk.reprogram import Reprogram
+from figures.experiments.reprogramming import examples, loss_and_accuracy
+from figures.making.drawing import LINES
+from figures.making.statistics import with_interval
+from mrntk.model.input_maps import make_input_map
+from mrntk.model.output_maps import random_mapping
+from mrntk.model.reprogram import Reprogram
+from mrntk.prediction.before_training import before_training
+from mrntk.prediction.functionals import functionals
 from mrntk.sources.registry import load_source
 from mrntk.spectrum import spectrum
-from mrntk.statistics import with_interval
-from mrntk.style import OKABE_ITO, geometric_interval, geometric_mean, t_interval
+from mrntk.support.style import OKABE_ITO, geometric_interval, geometric_mean, t_interval
 from mrntk.tasks import load_task
 from mrntk.training import fit
+from mrntk.training.recipes import IterativeMapping, reprogramming_optimiser
 
 ID = "real_models"
 TITLE = "Pretrained image models: spectra, and accuracies beside an untrained network and a linear model"
@@ -78,9 +79,9 @@ def first_of_each(labels, per_class: int):
 
 def at_start(model, x, y, ranks: int):
     """[(quantity, index, value)]: eigenvalues at `ranks` ranks, evenly spread on a logarithmic scale, and the functionals."""
-    kernel = empirical_ntk(model, x)
-    found = functionals(kernel, starting_outputs(model, x) - y, y)
-    values = np.maximum(spectrum(kernel).values[::-1], 0)  # below 0 by rounding only
+    before = before_training(model, x, y)
+    found = functionals(before)
+    values = np.maximum(spectrum(before.kernel).values[::-1], 0)  # below 0 by rounding only
     chosen = np.unique(np.geomspace(1, len(values), ranks).round().astype(int))
     return [("eigenvalue", i, values[i - 1]) for i in chosen] + [(name, 0, value) for name, value in found.items()]
 

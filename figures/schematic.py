@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import FancyBboxPatch
 
-from mrntk.inputs import VisualPrompt
-from mrntk.style import OKABE_ITO
+from mrntk.model.input_maps import VisualPrompt
+from mrntk.support.style import OKABE_ITO
 from mrntk.tasks import load_task
 
 ID = "schematic"

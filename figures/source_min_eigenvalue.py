@@ -4,10 +4,10 @@ import jax
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mrntk.drawing import mean_line, shared_legend
+from figures.making.drawing import mean_line, shared_legend
+from figures.making.statistics import slopes, with_interval
 from mrntk.ntk.infinite import depth_kernels, source_kernel
 from mrntk.spectrum import spectrum
-from mrntk.statistics import slopes, with_interval
 from mrntk.tasks import load_task
 from mrntk.theory import theta_s_b
 

@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mrntk.drawing import INTERVAL, NAMES, case_name, mean_line, shared_legend
-from mrntk.statistics import by_seed, slopes, with_interval
+from figures.making.drawing import INTERVAL, NAMES, case_name, mean_line, shared_legend
+from figures.making.statistics import by_seed, slopes, with_interval
 
 ID = "source_quality"
 TITLE = "Loss and accuracy of the source against its depth"

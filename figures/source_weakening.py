@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from mrntk.drawing import NAMES
-from mrntk.experiments.reprogramming import MAP_NAMES, examples, make_input_map, measure, source_quality
-from mrntk.reprogram import Reprogram
+from figures.experiments.reprogramming import MAP_NAMES, examples, measure, source_quality
+from figures.making.drawing import NAMES
+from figures.making.statistics import with_interval
+from mrntk.model.input_maps import make_input_map
+from mrntk.model.reprogram import Reprogram
 from mrntk.sources.trained import FAMILIES, Recipe, train
-from mrntk.statistics import with_interval
-from mrntk.style import MARKERS, OKABE_ITO, geometric_interval, geometric_mean, t_interval
+from mrntk.support.style import MARKERS, OKABE_ITO, geometric_interval, geometric_mean, t_interval
 from mrntk.tasks import load_task
 
 ID = "source_weakening"

@@ -4,18 +4,18 @@ import jax
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mrntk.drawing import LINES, shared_legend
-from mrntk.experiments.reprogramming import MAP_NAMES, MAPS, examples, make_input_map
-from mrntk.inputs import Resize
+from figures.experiments.reprogramming import MAP_NAMES, MAPS, examples
+from figures.making.drawing import LINES, shared_legend
+from figures.making.statistics import with_interval
+from mrntk.model.input_maps import Resize, make_input_map
+from mrntk.model.output_maps import IdentityOutput, TrainedLinear, random_mapping
+from mrntk.model.reprogram import Reprogram
 from mrntk.ntk.empirical import empirical_ntk
-from mrntk.outputs import IdentityOutput, TrainedLinear, random_mapping
-from mrntk.reprogram import Reprogram
 from mrntk.sources.networks import DNN
 from mrntk.sources.registry import load_source
 from mrntk.sources.trained import Recipe, train
 from mrntk.spectrum import spectrum
-from mrntk.statistics import with_interval
-from mrntk.style import MARKERS, OKABE_ITO, geometric_interval, geometric_mean, t_interval
+from mrntk.support.style import MARKERS, OKABE_ITO, geometric_interval, geometric_mean, t_interval
 from mrntk.tasks import load_task
 
 ID = "target_spectra"

@@ -23,20 +23,19 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from mrntk.drawing import LINES
-from mrntk.dynamics import Prediction, stability_limit
-from mrntk.experiments.reprogramming import examples, loss_and_accuracy, make_input_map, starting_outputs
-from mrntk.ntk.empirical import empirical_ntk
-from mrntk.outputs import random_mapping
-from mrntk.recipes import IterativeMapping, reprogramming_optimiser
-from mrntk.reprogram import Reprogram, predict
-from mrntk.sources.crepe import CENTS_PER_BIN, FIRST_BIN_CENTS, SAMPLE_RATE
+from figures.experiments.reprogramming import examples, loss_and_accuracy
+from figures.making.drawing import LINES
+from figures.making.statistics import with_interval
+from mrntk.model.input_maps import make_input_map
+from mrntk.model.output_maps import random_mapping
+from mrntk.model.reprogram import Reprogram, predict
+from mrntk.prediction.before_training import before_training
+from mrntk.sources.pretrained.crepe import CENTS_PER_BIN, FIRST_BIN_CENTS, SAMPLE_RATE
 from mrntk.sources.registry import load_source
-from mrntk.spectrum import spectrum
-from mrntk.statistics import with_interval
-from mrntk.style import MARKERS, OKABE_ITO, geometric_mean, t_interval
+from mrntk.support.style import MARKERS, OKABE_ITO, geometric_mean, t_interval
 from mrntk.tasks import load_task
 from mrntk.training import fit, gradient_descent
+from mrntk.training.recipes import IterativeMapping, reprogramming_optimiser
 
 ID = "time_series"
 TITLE = "A network for pitch, reprogrammed to time series"
@@ -143,11 +142,10 @@ def at_start(model, x, y, steps, step):
     """[(quantity, index, value)]: eigenvalues, predicted and real squared loss after each number of steps, and how far the
     prompt has moved by then: the largest |delta|, which sigmoid bends above 1 or 2.
     """
-    kernel = empirical_ntk(model, x)
-    found = spectrum(kernel, vectors=True)
-    rows = [("eigenvalue", i, value) for i, value in enumerate(np.maximum(found.values[::-1], 0), 1)]
-    eta, times = step * stability_limit(found, len(x)), np.arange(steps + 1)
-    predicted = Prediction(found, starting_outputs(model, x) - y, eta).loss(times)
+    before = before_training(model, x, y)
+    rows = [("eigenvalue", i, value) for i, value in enumerate(np.maximum(before.spectrum.values[::-1], 0), 1)]
+    eta, times = step * before.stability_limit(), np.arange(steps + 1)
+    predicted = before.predict(eta).loss(times)
     moved, real = gradient_descent(model, x, y, step=eta, steps=steps)
     rows.append(("largest_delta", steps, np.abs(moved.input_map.delta).max()))
     rows += [("predicted_loss", i, value) for i, value in enumerate(predicted)]

@@ -4,11 +4,12 @@ import jax
 import numpy as np
 import pandas as pd
 
-from mrntk.drawing import NAMES, against_depth
-from mrntk.experiments.reprogramming import MAP_NAMES, examples, make_input_map, measure, source_quality
-from mrntk.reprogram import Reprogram
+from figures.experiments.reprogramming import MAP_NAMES, examples, measure, source_quality
+from figures.making.drawing import NAMES, against_depth
+from figures.making.statistics import slopes, with_interval
+from mrntk.model.input_maps import make_input_map
+from mrntk.model.reprogram import Reprogram
 from mrntk.sources.trained import Recipe, train
-from mrntk.statistics import slopes, with_interval
 from mrntk.tasks import load_task
 
 ID = "vgg_resnet"

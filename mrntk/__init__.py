@@ -1,61 +1,59 @@
-"""Model reprogramming through its neural tangent kernel: the package behind the course in notebooks/.
+"""Model reprogramming through its neural tangent kernel: the library behind the course in notebooks/.
 
-Names are loaded when they are first used, so importing `mrntk` itself is instant.
+Every public name stands below once, grouped by what it is for. A name is loaded when it is first used, so that importing
+`mrntk` itself is instant.
 """
 
-from importlib import import_module
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:  # read by editors as it stands, and by `_public_names` below
+    # the reprogrammed model f_T = b o f_S o a
+    from .model.input_maps import INPUT_MAPS, InputMap, make_input_map
+    from .model.input_maps import FullyConnected, FullyConnectedPrompt, Identity, Resize, SeededFullyConnected
+    from .model.input_maps import VisualPrompt, Watermark
+    from .model.output_maps import IdentityOutput, LinearOutput, TrainedLinear
+    from .model.output_maps import bayesian_mapping, frequency_mapping, random_mapping
+    from .model.reprogram import Reprogram, predict, predict_float64
+
+    # tasks and sources
+    from .tasks import Task, load_task
+    from .sources.registry import load_source
+    from .sources.networks import CNN, DNN, VGG, ResNet
+    from .sources.kernel_machine import KernelMachine
+
+    # kernels and their spectra; eigenvalues themselves: `mrntk.spectrum`
+    from .ntk.empirical import empirical_ntk, jacobian_rows
+    from .spectrum.eigenvalues import Spectrum, alignment
+    from .spectrum.estimates import largest_eigenvalues, trace
+    from .spectrum.density import density_of_states
+
+    # what the kernel says before training, and how long that holds
+    from .prediction.before_training import BeforeTraining, before_training
+    from .prediction.closed_form import Prediction, stability_limit
+    from .prediction.lazy import lazy_report
+
+    # training
+    from .training.fit import fit, fit_seeds, gradient_descent
+
+    # errors that are meant for the reader
+    from .support.errors import MrntkError
+
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "Reprogram": "reprogram",
-    "load_task": "tasks",
-    "load_source": "sources.registry",
-    "empirical_ntk": "ntk.empirical",
-    "jacobian_rows": "ntk.empirical",
-    "DNN": "sources.networks",
-    "CNN": "sources.networks",
-    "VGG": "sources.networks",
-    "ResNet": "sources.networks",
-    "FullyConnected": "inputs",
-    "Identity": "inputs",
-    "VisualPrompt": "inputs",
-    "FullyConnectedPrompt": "inputs",
-    "SeededFullyConnected": "inputs",
-    "KernelMachine": "sources.kernel_machine",
-    "Watermark": "inputs",
-    "MrntkError": "errors",
-}
-_MODULES = {
-    "density",
-    "dynamics",
-    "estimates",
-    "figures",
-    "function_space",
-    "inputs",
-    "lazy",
-    "ntk",
-    "outputs",
-    "recipes",
-    "reprogram",
-    "sharper",
-    "sources",
-    "spectrum",
-    "style",
-    "tasks",
-    "theory",
-    "training",
-}
-__all__ = sorted(_HOME | dict.fromkeys(_MODULES))
+
+def _public_names() -> dict[str, list[str]]:
+    """{module: names} of the imports above, so that no name has to be written twice."""
+    tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1]
+    names: dict[str, list[str]] = {}
+    for node in found:
+        names.setdefault(node.module, []).extend(alias.name for alias in node.names)
+    return names
 
 
-def __getattr__(name):
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    return __all__
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_public_names())

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from mrntk import figures
+from figures.making.registry import figures_folder
 
-FOLDER = figures.figures_folder().parent / "benchmarks"
+FOLDER = figures_folder().parent / "benchmarks"
 
 
 def script(name):

@@ -5,13 +5,15 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from mrntk import cli, runner, tasks
-from mrntk.cards import Entry
+from figures.making import runner
+from mrntk import __main__ as cli
+from mrntk import tasks
+from mrntk.support.cards import Entry
 
 
 def mrntk(*words, **environment):
     return subprocess.run(
-        [sys.executable, "-m", "mrntk.cli", *words], capture_output=True, text=True, env={**os.environ, **environment}
+        [sys.executable, "-m", "mrntk", *words], capture_output=True, text=True, env={**os.environ, **environment}
     )
 
 
@@ -99,7 +101,7 @@ def test_doctor_when_data_are_missing(capsys, monkeypatch):
 
 
 def test_doctor_without_jax(capsys, monkeypatch):
-    from mrntk import doctor
+    from mrntk.support import doctor
 
     monkeypatch.setattr(doctor, "versions", lambda names: dict.fromkeys(names, "1.0") | {"jax": None})
     assert cli.main(["doctor"]) == 1

@@ -86,7 +86,7 @@ def notebook_served(notebook: Path, folder: Path, **environment: str) -> Iterato
 def app_served(folder: Path, *words: str, **environment: str) -> Iterator[tuple[str, int]]:
     """Run `mrntk app` with these words; yields its address and the server's process number. The log is written to `folder`."""
     port = free_port()
-    command = [sys.executable, "-m", "mrntk.cli", "app", "--no-browser", "--port", port, *words]
+    command = [sys.executable, "-m", "mrntk.__main__", "app", "--no-browser", "--port", port, *words]
     with serving(command, port, folder / "app.log", **environment) as process:
         yield f"http://127.0.0.1:{port}/", process.pid
 

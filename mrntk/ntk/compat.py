@@ -14,7 +14,7 @@ import types
 from contextlib import contextmanager
 from functools import cache
 
-from ..errors import MrntkError
+from ..support.errors import MrntkError
 
 TESTED_JAX = ("0.10", "0.11", "0.12")
 VERSION = "0.6.5"

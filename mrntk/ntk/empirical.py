@@ -8,11 +8,11 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
-from ..arrays import Array
-from ..errors import MrntkError
-from ..inputs import Factor
-from ..precision import double, in_float64
-from ..reprogram import Reprogram
+from ..model.input_maps import Factor
+from ..model.reprogram import Reprogram
+from ..support.arrays import Array
+from ..support.errors import MrntkError
+from ..support.precision import double, in_float64
 from .plan import Sizes, available_memory, plan, plan_rows, sizes
 from .rows import _blocks, compute_rows, jacobian_rows
 

@@ -19,10 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from ..arrays import Array
-from ..errors import MrntkError
-from ..inputs import InputMap
-from ..precision import in_float64
+from ..model.input_maps import InputMap
+from ..support.arrays import Array
+from ..support.errors import MrntkError
+from ..support.precision import in_float64
 from .compat import neural_tangents
 
 W_STD = 2**0.5

@@ -4,11 +4,11 @@ Two routes to the same product, both linear operators w, (N, c) -> K w, (N, c), 
 
 - `model_operator`: K w = J (J^T w) by automatic differentiation, one reverse and one forward pass over the examples. It
   needs nothing but the model, and memory for one block of examples and one copy of theta.
-- `factor_operator`: from the factors of `mrntk.inputs`, K = sum_terms (u_i . u_j) (v_i v_j^T). The source's Jacobians are
-  computed once and kept; a product is then two or three matrix products.
+- `factor_operator`: from the factors of `mrntk.model.input_maps`, K = sum_terms (u_i . u_j) (v_i v_j^T). The source's
+  Jacobians are computed once and kept; a product is then two or three matrix products.
 
 Called on arrays, an operator computes in float64 and returns NumPy; inside `jax.jit`, `vmap` or a library's loop it is an
-ordinary JAX function, and its argument must be float64 (`mrntk.estimates` sees to that).
+ordinary JAX function, and its argument must be float64 (`mrntk.spectrum.estimates` sees to that).
 """
 
 from collections.abc import Callable
@@ -19,11 +19,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PyTree
 
-from ..arrays import Array
-from ..errors import MrntkError
-from ..inputs import Factor
-from ..precision import double, in_float64
-from ..reprogram import Reprogram
+from ..model.input_maps import Factor
+from ..model.reprogram import Reprogram
+from ..support.arrays import Array
+from ..support.errors import MrntkError
+from ..support.precision import double, in_float64
 
 SCRATCH_BYTES = 2**28  # what one chunk of a factor product may take
 

@@ -10,9 +10,9 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
-from ..arrays import Array
-from ..errors import MrntkError, first_line
-from ..reprogram import Reprogram
+from ..model.reprogram import Reprogram
+from ..support.arrays import Array
+from ..support.errors import MrntkError, first_line
 from . import rows as parts
 
 BLOCK = 32  # examples whose Jacobians are computed together, where memory allows

@@ -2,7 +2,7 @@
 
 The only expensive thing is g = b J_S(a(x)), the source's input Jacobian, (c_T, d_S) numbers an example. A block of examples
 goes forward once; then one backward pass a class shares what the forward pass kept. The input map turns g into its factors
-(see `mrntk.inputs`), and only those are kept: in memory while they fit, else in a temporary file.
+(see `mrntk.model.input_maps`), and only those are kept: in memory while they fit, else in a temporary file.
 """
 
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float
 
-from ..arrays import Array
-from ..inputs import Factor
-from ..reprogram import Reprogram
+from ..model.input_maps import Factor
+from ..model.reprogram import Reprogram
+from ..support.arrays import Array
 from .storage import Rows
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from ..errors import MrntkError
-from ..inputs import Factor
+from ..model.input_maps import Factor
+from ..support.errors import MrntkError
 
 
 class OnDisk:

@@ -1,6 +1,6 @@
 """What sources that check their input have in common."""
 
-from ..errors import MrntkError
+from ..support.errors import MrntkError
 
 
 def check_input(source, s):

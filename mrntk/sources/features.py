@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from ..arrays import Array
-from ..errors import MrntkError, first_line
-from ..reprogram import predict
+from ..model.reprogram import predict
+from ..support.arrays import Array
+from ..support.errors import MrntkError, first_line
 from ..training import TrainingResult, fit
 from .networks import reinitialise
 

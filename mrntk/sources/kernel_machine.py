@@ -14,9 +14,9 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-from ..arrays import Array
-from ..errors import MrntkError
-from ..precision import in_float64
+from ..support.arrays import Array
+from ..support.errors import MrntkError
+from ..support.precision import in_float64
 from .networks import BIAS_STD
 
 

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, PRNGKeyArray
 
-from ..arrays import Array
-from ..errors import MrntkError
+from ..support.arrays import Array
+from ..support.errors import MrntkError
 
 BIAS_STD = 0.1**0.5
 

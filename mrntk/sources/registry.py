@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from ..cards import check_options, find, options_of
-from . import clip, crepe, efficientnet, function, onnx_file, trained
+from ..support.cards import check_options, find, options_of
+from . import trained
+from .own import function, onnx_file
+from .pretrained import clip, crepe, efficientnet
 
 SOURCES = {**trained.ENTRIES, **efficientnet.ENTRIES, **crepe.ENTRIES}
 

@@ -10,14 +10,14 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from ..cache import cache_folder
-from ..cards import Card, Entry
-from ..checkpoint import hash_of, read_checkpoint, write_checkpoint
-from ..errors import MrntkError
-from ..locks import locked
-from ..recipes import source_optimiser
+from ..support.cache import cache_folder
+from ..support.cards import Card, Entry
+from ..support.checkpoints import hash_of, read_checkpoint, write_checkpoint
+from ..support.errors import MrntkError
+from ..support.locks import locked
 from ..tasks import Task, load_task
 from ..training import fit
+from ..training.recipes import source_optimiser
 from .networks import CNN, DNN, VGG, ResNet
 
 FAMILIES = {"dnn": DNN, "cnn": CNN, "vgg": VGG, "resnet": ResNet}

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ..cards import check_options, find
-from ..errors import MrntkError
+from ..support.cards import check_options, find
+from ..support.errors import MrntkError
 from . import fashion, images, own, photos, remote, series, toy
 from .task import Task
 

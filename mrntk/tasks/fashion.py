@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..cards import Card, Entry
-from ..errors import MrntkError
+from ..support.cards import Card, Entry
+from ..support.errors import MrntkError
 from .task import Task
 
 FILE = Path(__file__).parent / "data" / "fashion5k.npz"

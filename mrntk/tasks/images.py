@@ -4,8 +4,8 @@ from functools import cache
 
 import numpy as np
 
-from ..cards import Card, Entry
-from ..errors import MrntkError
+from ..support.cards import Card, Entry
+from ..support.errors import MrntkError
 from .task import Task
 
 DIGIT_NAMES = tuple("0123456789")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ..cards import check_options, options_of
-from ..errors import MrntkError
+from ..support.cards import check_options, options_of
+from ..support.errors import MrntkError
 from .own_arrays import from_csv, from_npz
 from .own_images import from_folder, read_image
 from .own_task import existing, split

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from ..errors import MrntkError
+from ..support.errors import MrntkError
 from .own_task import check_amount, existing, make_task, numbered, split, split_note
 from .task import Task
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from ..cards import Card
-from ..errors import MrntkError
+from ..support.cards import Card
+from ..support.errors import MrntkError
 from .task import Task
 
 MOST_IMAGES = 100_000

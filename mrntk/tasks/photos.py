@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ..cards import Card, Entry
-from ..errors import MrntkError
-from ..packages import package_file
+from ..support.cards import Card, Entry
+from ..support.errors import MrntkError
+from ..support.packages import package_file
 from .task import Task
 
 FLAT = 3.0  # grey levels of 255

@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ..cards import Entry
-from ..download import download
-from ..errors import MrntkError
+from ..support.cards import Entry
+from ..support.downloads import download
+from ..support.errors import MrntkError
 from .own_images import read_image
 from .remote_cards import CARDS, FILES, WORDNET
 from .task import Task

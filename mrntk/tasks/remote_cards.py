@@ -1,6 +1,6 @@
 """The tables of the tasks that are downloaded: their files with digests, the names of their classes, their cards."""
 
-from ..cards import Card
+from ..support.cards import Card
 from . import fashion
 from .images import DIGIT_NAMES
 

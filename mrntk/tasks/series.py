@@ -12,9 +12,9 @@ from functools import cache, partial
 
 import numpy as np
 
-from ..cards import Card, Entry
-from ..errors import MrntkError
-from ..packages import package_file
+from ..support.cards import Card, Entry
+from ..support.errors import MrntkError
+from ..support.packages import package_file
 from .series_files import Labelled, read_npz, read_text, read_ts
 from .task import Task
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from ..errors import MrntkError
+from ..support.errors import MrntkError
 
 Labelled = tuple[Float[np.ndarray, "_ _"], list[str]]  # series and their labels as the file has them
 

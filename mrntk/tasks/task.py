@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from ..cards import Card
-from ..errors import MrntkError
+from ..support.cards import Card
+from ..support.errors import MrntkError
 
 
 def _orders(key: PRNGKeyArray, sizes: list[int]) -> list[Int[np.ndarray, " n"]]:

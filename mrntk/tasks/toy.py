@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..arrays import Array
-from ..cards import Card, Entry
-from ..errors import MrntkError
+from ..support.arrays import Array
+from ..support.cards import Card, Entry
+from ..support.errors import MrntkError
 from .task import Task
 
 MOST_BITS = 12  # 4,096 inputs

@@ -7,10 +7,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Bool, Float
 
-from ..inputs import BIAS_STD, frame_mask, window
+from ..model.input_maps import BIAS_STD, frame_mask, window
 from ..sources.networks import DNN
 from ..spectrum import spectrum
-from ..style import OKABE_ITO
+from ..support.style import OKABE_ITO
 from ..tasks import Task, load_task
 from ..training import train_source
 from .quick import drawn, resize_matrix

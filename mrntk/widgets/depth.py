@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..spectrum import Spectrum, spectrum
-from ..style import OKABE_ITO
+from ..support.style import OKABE_ITO
 from ..tasks import load_task
 from .view import Choice, Slider, ViewModel
 from .width import ACTIVATIONS, MEANS, kernels_by_depth

@@ -8,8 +8,8 @@ import threading
 import ipywidgets
 import matplotlib.pyplot as plt
 
-from ..errors import MrntkError
-from ..style import png, style
+from ..support.errors import MrntkError
+from ..support.style import png, style
 from .quick import one_thread
 from .view import Choice, Toggle, ViewModel
 

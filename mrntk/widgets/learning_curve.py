@@ -12,17 +12,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
 
-from ..arrays import Array
-from ..dynamics import Prediction, mse, stability_limit
-from ..errors import MrntkError
-from ..experiments.reprogramming import MAP_NAMES, make_input_map, starting_outputs
-from ..lazy import kernel_change
+from mrntk.model.input_maps import INPUT_MAPS, make_input_map
+from mrntk.model.reprogram import predict_float64
+
+from ..model.output_maps import IdentityOutput, LinearOutput
+from ..model.reprogram import Reprogram
 from ..ntk.empirical import empirical_ntk
-from ..outputs import IdentityOutput, LinearOutput
-from ..reprogram import Reprogram
+from ..prediction.closed_form import Prediction, mse, stability_limit
+from ..prediction.lazy import kernel_change
 from ..sources.networks import DNN
 from ..spectrum import Spectrum, spectrum
-from ..style import OKABE_ITO
+from ..support.arrays import Array
+from ..support.errors import MrntkError
+from ..support.style import OKABE_ITO
 from ..tasks import load_task
 from ..training import gradient_descent, train_source
 from .quick import drawn
@@ -51,7 +53,7 @@ def amplified(
         raise MrntkError(f"alpha={alpha}: give a positive number.")
     if not isinstance(model.output_map, IdentityOutput):
         raise MrntkError("model has an output map already: give one whose output map is the identity.")
-    start = starting_outputs(model, x)
+    start = predict_float64(model, x)
     scaled = Reprogram(model.input_map, model.source, LinearOutput(alpha * np.eye(start.shape[1])))
     return scaled, np.asarray(y, np.float64) + (alpha - 1) * start
 
@@ -105,7 +107,7 @@ def before_training(transformation: str, depth: int, per_class: int, seed: int =
         a = drawn(lambda key: make_input_map(transformation, *shapes, key=key), 100 + seed)
     model = Reprogram(a, source)
     kernel = empirical_ntk(amplified(model, x, y, 1.0)[0], x)  # in the form that real training has, which compiles once
-    residual = starting_outputs(model, x) - y
+    residual = predict_float64(model, x) - y
     found = spectrum(kernel, vectors=True)
     return Start(model, x, y, kernel, found, residual, found.cumulative_label_weight(residual))
 
@@ -189,7 +191,7 @@ class LearningCurveView(ViewModel):
         return figure
 
     def words(self, data) -> str:
-        name, predicted, real = MAP_NAMES[data["transformation"]], data["predicted"], data["real"]
+        name, predicted, real = INPUT_MAPS[data["transformation"]].label, data["predicted"], data["real"]
         said = f"{name}, source of depth {data['depth']}, step {data['fraction']:.2g} of the limit, α = {data['alpha']:.3g}: "
         if data["fraction"] > 1:
             said += "above the stability limit the kernel of step 0 predicts that the loss grows without end. "

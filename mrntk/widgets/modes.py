@@ -12,9 +12,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..dynamics import Prediction, stability_limit
+from ..prediction.closed_form import Prediction, stability_limit
 from ..spectrum import spectrum
-from ..style import OKABE_ITO
+from ..support.style import OKABE_ITO
 from .view import Choice, Slider, ViewModel
 from .width import infinite_ntk
 

@@ -8,12 +8,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..arrays import Array
-from ..errors import MrntkError
-from ..inputs import BIAS_STD
-from ..sources.crepe import BINS, CENTS_PER_BIN, FIRST_BIN_CENTS, SAMPLES, pitch
+from ..model.input_maps import BIAS_STD
+from ..sources.pretrained.crepe import BINS, CENTS_PER_BIN, FIRST_BIN_CENTS, SAMPLES, pitch
 from ..sources.registry import load_source
-from ..style import OKABE_ITO
+from ..support.arrays import Array
+from ..support.errors import MrntkError
+from ..support.style import OKABE_ITO
 from ..tasks import load_task
 from ..tasks.series import ENTRIES
 from .quick import resize_matrix

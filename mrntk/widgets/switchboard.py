@@ -7,9 +7,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
 
-from ..sharper import smallest
 from ..sources.kernel_machine import coefficients
-from ..style import OKABE_ITO
+from ..spectrum import smallest_eigenvalue
+from ..support.style import OKABE_ITO
 from .view import Choice, Slider, Toggle, ViewModel
 
 SIDE, INNER = 4, 2  # of the source's square inputs and of the window that a prompt leaves to the target's image
@@ -177,7 +177,7 @@ class SwitchboardView(ViewModel):
         jacobian = source_features(features, z).jacobian
         g = m @ jacobian
         theta_a, theta_s_b = _theta_a(transformation, x), smallest_of_gram(m)
-        theta_s_a, k_s = min(smallest_of_gram(one) for one in jacobian), smallest(phi_s @ phi_s.T)
+        theta_s_a, k_s = min(smallest_of_gram(one) for one in jacobian), smallest_eigenvalue(phi_s @ phi_s.T)
         middle = k_s if assume else theta_s_a
         reasons = {
             "Theta_A": (theta_a, _why_theta_a(transformation, n)),

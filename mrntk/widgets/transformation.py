@@ -6,9 +6,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
 
-from ..errors import MrntkError
-from ..inputs import BIAS_STD, window
-from ..style import OKABE_ITO
+from ..model.input_maps import BIAS_STD, window
+from ..support.errors import MrntkError
+from ..support.style import OKABE_ITO
 from ..tasks import load_task
 from .quick import resize_matrix
 from .view import Choice, Slider, ViewModel

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from ..errors import MrntkError
+from ..support.errors import MrntkError
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class ViewModel:
         raise NotImplementedError
 
     def draw(self, data) -> Figure:
-        """The picture of the data; called inside `mrntk.style.style()`."""
+        """The picture of the data; called inside `mrntk.support.style.style()`."""
         raise NotImplementedError
 
     def words(self, data) -> str:

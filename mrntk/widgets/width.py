@@ -7,7 +7,7 @@ import numpy as np
 import scipy.special
 from jaxtyping import Float
 
-from ..style import OKABE_ITO
+from ..support.style import OKABE_ITO
 from .view import Choice, Slider, ViewModel
 
 ANGLES = np.linspace(0, np.pi, 37)

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from mrntk import figures, runner
+from figures.making import registry, runner
 
-IDS = sorted(figures.discover())
+IDS = sorted(registry.discover())
 
 
 def run(**options):
@@ -25,7 +25,7 @@ def smoke(tmp_path_factory):
 def test_every_figure_at_smoke_scale_from_nothing(smoke):
     for name in IDS:
         assert (smoke / "rendered/smoke" / f"{name}.png").stat().st_size > 5000
-        figure = figures.get_figure(name)
+        figure = registry.get_figure(name)
         data = pd.read_csv(smoke / "data/smoke" / f"{figure.source.id}.csv")
         assert len(data) > 1 and figure.module.finds(data).strip()
 
@@ -54,7 +54,7 @@ def test_gallery_shows_it(name, root):
 
 def test_lambda_min_rises_with_depth_in_every_draw_and_architecture():
     """What the committed data say of the paper's first claim, draw by draw."""
-    data = figures.committed_data("source_min_eigenvalue")
+    data = registry.committed_data("source_min_eigenvalue")
     assert data.groupby("architecture")["draw"].nunique().min() >= 5 and data["depth"].max() == 9
     for _, rows in data.groupby(["architecture", "draw"]):
         assert rows.sort_values("depth")["lambda_min"].is_monotonic_increasing

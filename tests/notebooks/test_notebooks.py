@@ -9,9 +9,9 @@ import sys
 import nbformat
 import pytest
 
-from mrntk import exercises as checkers
-from mrntk.course import execute
-from mrntk.course.notebooks import exercises, find, minutes, notebooks_folder, read, section, source_hash, sources
+from notebooks import exercises as checkers
+from notebooks.course import execute
+from notebooks.course.notebooks import exercises, find, minutes, notebooks_folder, read, section, source_hash, sources
 
 FOLDER = notebooks_folder()
 NAMES = [path.stem for path in sources()]

@@ -13,7 +13,7 @@ import sys
 import jax
 import numpy as np
 from mrntk import CNN, FullyConnectedPrompt, Reprogram, empirical_ntk
-from mrntk.outputs import TrainedLinear
+from mrntk.model.output_maps import TrainedLinear
 
 key = jax.random.key(0)
 shape = (1, 6, 6)

@@ -25,11 +25,8 @@ from mrntk import (
     Watermark,
     empirical_ntk,
 )
-from mrntk.inputs import Identity
-from mrntk.ntk.compat import neural_tangents
-from mrntk.ntk.empirical import estimated_bytes, stacked_factors
-from mrntk.ntk.plan import sizes
-from mrntk.outputs import (
+from mrntk.model.input_maps import Identity
+from mrntk.model.output_maps import (
     IdentityOutput,
     LinearOutput,
     TrainedLinear,
@@ -37,8 +34,11 @@ from mrntk.outputs import (
     frequency_mapping,
     random_mapping,
 )
-from mrntk.precision import double, in_float64
+from mrntk.ntk.compat import neural_tangents
+from mrntk.ntk.empirical import estimated_bytes, stacked_factors
+from mrntk.ntk.plan import sizes
 from mrntk.spectrum import as_matrix
+from mrntk.support.precision import double, in_float64
 
 SHAPE = (1, 8, 8)
 COUNT, CLASSES = 5, 3

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mrntk import DNN, FullyConnected, MrntkError, Reprogram, VisualPrompt, empirical_ntk, jacobian_rows
-from mrntk.estimates import flat, largest_eigenvalues, trace
-from mrntk.inputs import Factor, Identity
+from mrntk.model.input_maps import Factor, Identity
+from mrntk.model.output_maps import LinearOutput
 from mrntk.ntk.operators import factor_operator, model_operator, weight_space_is_cheaper
-from mrntk.outputs import LinearOutput
-from mrntk.precision import in_float64
 from mrntk.spectrum import as_matrix
+from mrntk.spectrum.estimates import flat, largest_eigenvalues, trace
+from mrntk.support.precision import in_float64
 
 SHAPE = (1, 6, 6)
 INPUTS = {

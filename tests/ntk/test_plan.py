@@ -13,7 +13,7 @@ import pytest
 from mrntk import CNN, Reprogram, Watermark, empirical_ntk
 from mrntk.ntk import plan, rows
 from mrntk.ntk.plan import Sizes
-from mrntk.precision import double
+from mrntk.support.precision import double
 
 SIZE = Sizes(outputs=10, source_input=3072, factors=(((1,), (10, 3072)),), kept=10**6)
 CORES = 4

@@ -6,7 +6,7 @@ import tempfile
 import numpy as np
 import pytest
 
-from mrntk.inputs import Factor
+from mrntk.model.input_maps import Factor
 from mrntk.ntk.storage import OnDisk, Rows
 
 SHAPES = (((3,), (2, 4)), ((1,), (2, 5)))  # of u and v, for two factors

@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mrntk import MrntkError, Reprogram, VisualPrompt, empirical_ntk
-from mrntk.precision import double
 from mrntk.sources.features import FeatureCNN, extract, on_features, square_map, train_head
-from mrntk.sources.function import from_function
+from mrntk.sources.own.function import from_function
+from mrntk.support.precision import double
 from mrntk.training import fit
 
 SHAPE = (1, 6, 6)

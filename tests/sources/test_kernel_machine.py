@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from mrntk import FullyConnected, MrntkError, Reprogram, VisualPrompt, empirical_ntk
+from mrntk.model.reprogram import predict
 from mrntk.ntk.compat import neural_tangents
 from mrntk.ntk.infinite import depth_kernels
-from mrntk.precision import in_float64
-from mrntk.reprogram import predict
 from mrntk.sources.kernel_machine import KernelMachine, arc_cosine, feature_kernel, nt_kernel, relu_ntk
+from mrntk.support.precision import in_float64
 
 SHAPE = (1, 6, 6)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mrntk import MrntkError
-from mrntk.packages import package_file
+from mrntk.support.packages import package_file
 from mrntk.tasks import series as module
 from mrntk.tasks.series import ACSF1, COFFEE, ENTRIES, GUNPOINT, TRACE, as_task
 from mrntk.tasks.series_files import read_npz, read_text, read_ts

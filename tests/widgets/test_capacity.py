@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mrntk import FullyConnected, FullyConnectedPrompt, Reprogram, VisualPrompt, empirical_ntk
-from mrntk.reprogram import predict
+from mrntk.model.reprogram import predict
+from mrntk.prediction.before_training import training_floor
 from mrntk.spectrum import as_matrix
-from mrntk.style import style
-from mrntk.theory import training_floor
+from mrntk.support.style import style
 from mrntk.widgets import capacity
 from mrntk.widgets.capacity import CapacityView
 

@@ -10,7 +10,7 @@ import pytest
 from mrntk import MrntkError
 from mrntk.ntk import compat
 from mrntk.ntk.infinite import depth_kernels
-from mrntk.style import style
+from mrntk.support.style import style
 from mrntk.widgets.depth import (
     DRAWS,
     MAX_DEPTH,

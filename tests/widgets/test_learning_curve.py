@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from mrntk.dynamics import mse, stability_limit
-from mrntk.errors import MrntkError
-from mrntk.experiments.reprogramming import starting_outputs
+from mrntk.model.reprogram import predict_float64
 from mrntk.ntk.empirical import empirical_ntk
-from mrntk.style import png, style
+from mrntk.prediction.closed_form import mse, stability_limit
+from mrntk.support.errors import MrntkError
+from mrntk.support.style import png, style
 from mrntk.widgets import learning_curve
 from mrntk.widgets.learning_curve import (
     STEPS,
@@ -46,7 +46,7 @@ def test_the_prediction_is_the_matrix_power_and_starts_at_the_real_loss():
 def test_amplified_keeps_the_residual_and_scales_the_kernel():
     start = before_training("vp", 3, 1)
     model, y = amplified(start.model, start.x, start.y, 7.0)
-    np.testing.assert_allclose(starting_outputs(model, start.x) - y, start.residual, atol=1e-9)
+    np.testing.assert_allclose(predict_float64(model, start.x) - y, start.residual, atol=1e-9)
     np.testing.assert_allclose(empirical_ntk(model, start.x), 49 * start.kernel, rtol=1e-8, atol=1e-12)
 
 

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from mrntk.errors import MrntkError
+from mrntk.support.errors import MrntkError
 from mrntk.tasks.toy import circle_modes
 from mrntk.widgets.modes import ANGLES, GRID, N_POINTS, TIMES, ModesView, infinite_kernel, lift, run, training_targets
 

@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from mrntk.cache import cache_folder
-from mrntk.errors import MrntkError
+from mrntk.support.cache import cache_folder
+from mrntk.support.errors import MrntkError
 from mrntk.widgets.reprogramming import ReprogrammingExplorer, Setting, upload
 from mrntk.widgets.reprogramming.upload import own_from
 from mrntk.widgets.reprogramming.view import ReprogrammingView

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from scipy.linalg import eigvalsh
 
-from mrntk.errors import MrntkError
-from mrntk.inputs import FullyConnected, FullyConnectedPrompt, VisualPrompt, Watermark
+from mrntk.model.input_maps import FullyConnected, FullyConnectedPrompt, VisualPrompt, Watermark
+from mrntk.model.output_maps import LinearOutput
+from mrntk.model.reprogram import Reprogram
 from mrntk.ntk.empirical import empirical_ntk
-from mrntk.outputs import LinearOutput
-from mrntk.precision import double
-from mrntk.reprogram import Reprogram
 from mrntk.sources.networks import CNN
-from mrntk.style import png, style
+from mrntk.support.errors import MrntkError
+from mrntk.support.precision import double
+from mrntk.support.style import png, style
 from mrntk.training import LOSSES as LOSS_FUNCTIONS
 from mrntk.widgets.reprogramming import ReprogrammingView, Setting, read_setting
 from mrntk.widgets.reprogramming.analysis import STEPS, analyse, start
@@ -39,7 +39,7 @@ def convolutional():
 
 
 def module(a, x) -> tuple:
-    """(the transformation as a module of mrntk.inputs, inputs as it wants them), in float64."""
+    """(the transformation as a module of mrntk.model.input_maps, inputs as it wants them), in float64."""
     theta, d_t = a.start(x[0].size), x[0].size
     layer = jnp.asarray(theta.weight), jnp.asarray(theta.bias)
     if a.name == "watermark":

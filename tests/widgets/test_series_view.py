@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from mrntk import Reprogram, empirical_ntk, load_task
-from mrntk.errors import MrntkError
-from mrntk.inputs import FullyConnected, Resize, VisualPrompt
-from mrntk.outputs import random_mapping
-from mrntk.sources.crepe import SAMPLE_RATE, SAMPLES
+from mrntk.model.input_maps import FullyConnected, Resize, VisualPrompt
+from mrntk.model.output_maps import random_mapping
+from mrntk.sources.pretrained.crepe import SAMPLE_RATE, SAMPLES
+from mrntk.support.errors import MrntkError
 from mrntk.widgets import Explorer
 from mrntk.widgets.series import PITCHES, TASKS, SeriesView, capacity, crepe, hear, resized, transformed
 

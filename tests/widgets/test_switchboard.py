@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mrntk import FullyConnected, MrntkError, Reprogram, VisualPrompt
-from mrntk.inputs import Watermark
+from mrntk.model.input_maps import Watermark
 from mrntk.sources.kernel_machine import KernelMachine, feature_kernel
-from mrntk.style import style
+from mrntk.support.style import style
 from mrntk.theory import bound
 from mrntk.widgets import switchboard
 from mrntk.widgets.switchboard import CLASSES, FEATURES, INSIDE, MOST, SwitchboardView, source_features

@@ -1,4 +1,4 @@
-"""The transformation explorer: its images are those of mrntk.inputs, its counts their num_parameters, its random layer's law."""
+"""The transformation explorer: its images are those of the input maps, its counts their num_parameters, its layer is random."""
 
 import equinox as eqx
 import jax
@@ -7,9 +7,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from mrntk.errors import MrntkError
-from mrntk.inputs import FullyConnectedPrompt, Resize, SeededFullyConnected, VisualPrompt, Watermark
-from mrntk.style import style
+from mrntk.model.input_maps import FullyConnectedPrompt, Resize, SeededFullyConnected, VisualPrompt, Watermark
+from mrntk.support.errors import MrntkError
+from mrntk.support.style import style
 from mrntk.widgets.transformation import SAMPLES, TransformationView, _samples, random_layer
 
 VIEW = TransformationView()

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mrntk.errors import MrntkError
-from mrntk.files import write_atomically
+from ...support.errors import MrntkError
+from ...support.files import write_atomically
 
 HERE = Path(__file__).parent
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ...dynamics import Prediction, cross_entropy, mse, stability_limit
-from ...errors import MrntkError
-from ...outputs import bayesian_mapping, frequency_mapping
+from ...model.output_maps import bayesian_mapping, frequency_mapping
+from ...prediction.closed_form import Prediction, cross_entropy, mse, stability_limit
 from ...spectrum import Spectrum, alignment, spectrum
+from ...support.errors import MrntkError
 from ..quick import one_thread
 from .inputs import Examples, Transformation, examples, transformation
 from .networks import Network, jacobian, network, quietly, scores

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import ipywidgets
 
-from ...errors import MrntkError
+from ...support.errors import MrntkError
 from ..explorer import ONE_AT_A_TIME, PAUSE, control_face, drawn, static_picture
 from .analysis import STEPS
 from .live import Run, train

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import expit
 
-from ...errors import MrntkError
-from ...inputs import BIAS_STD, window
+from ...model.input_maps import BIAS_STD, window
+from ...support.errors import MrntkError
 from ...tasks import load_task
 from ..quick import resize_matrix
 

@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from ...errors import MrntkError
-from ...precision import double
 from ...sources.networks import DNN
 from ...sources.registry import load_source
+from ...support.errors import MrntkError
+from ...support.precision import double
 from ..learning_curve import trained_source
 from ..quick import drawn
 from .setting import OWN, SMALL, SOURCES

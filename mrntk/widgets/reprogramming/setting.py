@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from ...errors import MrntkError
+from ...support.errors import MrntkError
 from ..view import Choice, Slider
 
 SMALL = ("random", "trained")  # sources that are made here, at a depth

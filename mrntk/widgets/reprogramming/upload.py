@@ -4,8 +4,8 @@ import hashlib
 import secrets
 import shutil
 
-from ...cache import cache_folder
-from ...errors import MrntkError
+from ...support.cache import cache_folder
+from ...support.errors import MrntkError
 from .networks import Network, own_network
 
 LARGEST = 20_000_000  # bytes

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ...style import OKABE_ITO
+from ...support.style import OKABE_ITO
 from ..view import ViewModel
 from .analysis import STEPS, TIMES, Analysis, analyse
 from .live import Run

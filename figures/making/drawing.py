@@ -1,0 +1,84 @@
+"""What figures draw again and again: means over seeds with intervals, against depth."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from mrntk.support.style import MARKERS, OKABE_ITO, geometric_interval, geometric_mean, t_interval
+
+INTERVAL = "means over seeds; bars: 95 % t intervals"  # what every caption says of its bars
+LINES = ("-", "--", ":", "-.")
+
+
+def mean_line(axis, data: pd.DataFrame, x: str, y: str, *, number: int = 0, log: bool = False, **options):
+    """The mean of column y over seeds at every x, with a 95 % t interval as a bar; on a logarithmic axis of the logarithms.
+
+    `number` picks colour, marker and line together, so that lines differ in grey too.
+    """
+    mean, interval = (geometric_mean, geometric_interval) if log else (np.mean, t_interval)
+    groups = data.groupby(x)[y]
+    centre = groups.apply(mean)
+    ends = np.array([interval(values) for _, values in groups])
+    style = {
+        "color": OKABE_ITO[number % 8],
+        "marker": MARKERS[number % 8],
+        "linestyle": LINES[number % 4],
+        "capsize": 2,
+    }
+    below, above = np.maximum(centre.to_numpy() - ends[:, 0], 0), np.maximum(ends[:, 1] - centre.to_numpy(), 0)
+    axis.errorbar(centre.index, centre, yerr=[below, above], **(style | options))
+    if log:
+        axis.set_yscale("log")
+
+
+def against_depth(
+    data: pd.DataFrame,
+    rows: Sequence[tuple[str, str, str]],
+    maps: Sequence[str],
+    *,
+    by=("family", "source_task", "task"),
+):
+    """One row of panels a quantity (column, label, scale), one column an input map, one line a combination of `by`."""
+    from figures.experiments.reprogramming import MAP_NAMES
+
+    cases = list(data[list(by)].drop_duplicates().itertuples(index=False, name=None))
+    figure, axes = plt.subplots(
+        len(rows),
+        len(maps),
+        figsize=(1.8 * len(maps) + 0.8, 1.9 * len(rows) + 0.9),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+    )
+    for row, (column, label, scale) in zip(axes, rows, strict=True):
+        for axis, name in zip(row, maps, strict=True):
+            for number, case in enumerate(cases):
+                part = data[(data[list(by)] == case).all(axis=1) & (data["map"] == name)]
+                mean_line(axis, part, "depth", column, number=number, log=scale == "log", label=case_name(case))
+        row[0].set_ylabel(label)
+    for axis, name in zip(axes[0], maps, strict=True):
+        axis.set_title(MAP_NAMES.get(name, name))
+    for axis in axes[-1]:
+        axis.set(xlabel="depth of the source", xticks=sorted(data["depth"].unique()))
+    shared_legend(figure, axes[0, 0], title=f"{data['seed'].nunique()} seeds, {INTERVAL}")
+    return figure
+
+
+def case_name(case: Sequence[str]) -> str:
+    """("dnn", "mnist5k", "digits") as "DNN, mnist5k → digits"."""
+    family, *tasks = (str(part) for part in case)
+    return f"{NAMES.get(family, family)}, {' → '.join(tasks)}" if tasks else NAMES.get(family, family)
+
+
+NAMES = {
+    "dnn": "DNN", "cnn": "CNN", "cnn_flatten": "CNN, flatten head", "cnn_gap": "CNN, pooled", "vgg": "VGG",
+    "resnet": "ResNet", "mse": "squared loss", "ce": "cross-entropy",
+}  # fmt: skip
+
+
+def shared_legend(figure, axis, *, title: str | None = None, ncols: int = 3):
+    """One legend for the whole figure under its panels, from the labels of one of them."""
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=ncols, title=title, title_fontsize=8)

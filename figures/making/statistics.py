@@ -1,0 +1,79 @@
+"""Statistics over seeds: one number a seed, then Student's interval of their mean."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from mrntk.support.errors import MrntkError
+from mrntk.support.style import t_interval
+
+
+def slopes(
+    data: pd.DataFrame, y: str, *, x: str = "depth", by: Sequence[str] = (), log: bool = True
+) -> Float[np.ndarray, " seeds"]:
+    """For every seed the least-squares slope of y (of log y) against x, averaged over the cases that `by` tells apart.
+
+    A seed is what the column `seed` says. Cases are weighted equally.
+
+    Raises
+    ------
+    MrntkError
+        If a case has fewer than two values of x, or a y that is not positive where its logarithm is taken.
+    """
+    if log and not (data[y] > 0).all():
+        raise MrntkError(f"y={y!r} has values that are not positive: their logarithms have no slope; use log=False.")
+    found = []
+    for _, seed in data.groupby("seed"):
+        cases = [part for _, part in seed.groupby(list(by))] if by else [seed]
+        if any(case[x].nunique() < 2 for case in cases):
+            raise MrntkError(f"x={x!r} has one value only in some case: a slope needs two.")
+        found.append(np.mean([np.polyfit(case[x], np.log(case[y]) if log else case[y], 1)[0] for case in cases]))
+    return np.array(found)
+
+
+def by_seed(data: pd.DataFrame, y: str) -> Float[np.ndarray, " seeds"]:
+    """The mean of column y for every seed, in the order of the seeds."""
+    return data.groupby("seed")[y].mean().to_numpy()
+
+
+def with_interval(values: Sequence[float] | np.ndarray | pd.Series, digits: int = 2, *, sign: bool = False) -> str:
+    """The mean and its 95 % t interval in words: "0.83 (0.80 to 0.86)"."""
+    low, high = t_interval(values)
+    form = f"{'+' if sign else ''}.{digits}f"
+    return f"{np.mean(values):{form}} ({low:{form}} to {high:{form}})"
+
+
+def variance_explained(
+    data: pd.DataFrame, x: Sequence[str], y: str, *, groups: Sequence[str]
+) -> Float[np.ndarray, "seeds x"]:
+    """Share of the variance of y within groups that each column of x explains for a seed that the fit has not seen.
+
+    For every seed left out and every column, y = (a constant a group) + slope * x is fitted by least squares to the other seeds.
+    The share is 1 - (squared error on the seed left out) / (squared error of the constants alone, as fitted to the other
+    seeds). It is at most 1, and negative where the column misleads. A column that does not vary within groups explains 0.
+
+    Raises
+    ------
+    MrntkError
+        If there are fewer than two seeds.
+    """
+    if data["seed"].nunique() < 2:
+        raise MrntkError(
+            f"data has {data['seed'].nunique()} seed: leaving one out needs two, and choosing a column as well three."
+        )
+    group = data.groupby(list(groups)).ngroup().to_numpy()
+    values, seeds = data[[*x, y]].to_numpy(float), data["seed"].to_numpy()
+    out = []
+    for seed in np.unique(seeds):
+        rest = seeds != seed
+        sums = np.zeros((group.max() + 1, values.shape[1]))
+        np.add.at(sums, group[rest], values[rest])
+        centred = values - (sums / np.bincount(group[rest])[:, None])[group]  # by the constants of the other seeds
+        inner, outer = centred[rest], centred[~rest]
+        sizes = (inner[:, :-1] ** 2).sum(0)
+        slope = np.where(sizes > 1e-20, (inner[:, :-1] * inner[:, -1:]).sum(0) / np.maximum(sizes, 1e-20), 0.0)
+        error = ((outer[:, -1:] - slope * outer[:, :-1]) ** 2).sum(0)
+        out.append(np.where(slope == 0, 0.0, 1 - error / (outer[:, -1] ** 2).sum()))
+    return np.array(out)

@@ -1,0 +1,144 @@
+"""Where the lazy regime ends: real training beside the training of the linearised model.
+
+The linearised model is f_lin(theta, x) = f(theta_0, x) + J(x) (theta - theta_0). Its training is known in advance, from the
+kernel at the start alone (`mrntk.prediction.closed_form`). As long as real training does the same, and the kernel stays where
+it was, the spectrum at the start says what training will do. Source: Chizat, Oyallon & Bach 2019 (lazy training); Lee et al.
+2019.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from ..model.reprogram import Reprogram, predict
+from ..ntk.empirical import empirical_ntk
+from ..support.arrays import Array
+from ..support.errors import MrntkError
+from ..support.precision import double, in_float64
+from ..training import gradient_descent
+from .closed_form import Prediction, checked_step, mse
+
+
+def linearise(model: Reprogram) -> Callable:
+    """f_lin(theta, x) = f(theta_0, x) + J(x) (theta - theta_0), with theta_0 = model.theta(), for a batch x: (N, c).
+
+    `theta` is a pytree such as `model.theta()`. The function is pure JAX: it can be jitted and differentiated.
+    """
+    theta_0 = model.theta()
+
+    def f_lin(theta, x: Float[Array, "N *dT"]) -> Float[Array, "N c"]:
+        change = jax.tree.map(jnp.subtract, theta, theta_0)
+        values, slopes = jax.jvp(lambda theta: jax.vmap(model.with_theta(theta))(x), (theta_0,), (change,))
+        return values + slopes
+
+    return f_lin
+
+
+def _ratio(a: float, b: float) -> float:
+    """a / b; 0 where nothing moved, infinite where it moved away from zero."""
+    if a == 0:
+        return 0.0
+    return float(a / b) if b > 0 else np.inf
+
+
+def _norm(tree) -> float:
+    """Euclidean norm of all arrays of a pytree together (of a matrix: the Frobenius norm)."""
+    return float(np.sqrt(sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(tree))))
+
+
+def linearisation_error(real: Float[Array, "N c"], linear: Float[Array, "N c"], start: Float[Array, "N c"]) -> float:
+    """||f(theta_t) - f_lin,t||_F / ||f(theta_t) - f(theta_0)||_F; 0 where they differ by no more than rounding."""
+    error = _norm(real - linear)
+    return 0.0 if error <= 1e-12 * _norm(start) else _ratio(error, _norm(real - start))
+
+
+def kernel_change(kernel: Float[Array, "..."], start: Float[Array, "..."]) -> tuple[float, float]:
+    """(drift, alignment): ||Theta_t - Theta_0||_F / ||Theta_0||_F and <Theta_t, Theta_0> / (||Theta_t|| ||Theta_0||).
+
+    Drift sees a kernel that only grows; alignment does not. Two zero kernels are aligned.
+    """
+    size, size_0 = _norm(kernel), _norm(start)
+    alignment = float(np.sum(kernel * start) / (size * size_0)) if size > 0 and size_0 > 0 else float(size == size_0)
+    return _ratio(_norm(kernel - start), size_0), alignment
+
+
+def _checkpoints(steps: int, every: int) -> list[int]:
+    if every < 1 or steps < 1:
+        raise MrntkError(f"steps={steps} and every={every}: both must be at least 1.")
+    return [*range(0, steps, every), steps]
+
+
+@in_float64
+def lazy_report(
+    model: Reprogram,
+    x: Float[Array, "N *dT"],
+    y: Float[Array, "N c"],
+    *,
+    step: float,
+    steps: int,
+    every: int,
+    x_test: Float[Array, "M *dT"] | None = None,
+) -> pd.DataFrame:
+    """Train `model.theta()` by full-batch gradient descent on the squared loss, in float64, and compare as it goes.
+
+    Parameters
+    ----------
+    model : at theta_0. x, y : training inputs and targets.
+    step : the step size eta. steps : how many. every : record every so many steps, and the first and the last.
+    x_test : other inputs, on which the linearisation error is measured too.
+
+    Returns
+    -------
+    One row a recorded step, with columns
+
+    - step: number of steps taken;
+    - loss, predicted_loss: L of real training, and of the linearised model (from the kernel at the start);
+    - linearisation_error: ||f(theta_t) - f_lin,t||_F / ||f(theta_t) - f(theta_0)||_F on x, where f_lin,t are the outputs of
+      the linearised model after the same number of steps of its own training; 0 at the start;
+    - test_linearisation_error: the same on x_test, if given;
+    - kernel_drift, kernel_alignment: see `kernel_change`, for the kernel on x at the current parameters;
+    - parameter_distance, relative_parameter_distance: ||theta_t - theta_0||, and that over ||theta_0||, which is infinite
+      for a visual prompt, since it starts at delta = 0.
+
+    Raises
+    ------
+    MrntkError
+        If step, steps or every is not positive, or if the inputs hold NaN or infinite values.
+    """
+    places, step = _checkpoints(steps, every), checked_step(step)
+    kernel_0, theta_0 = empirical_ntk(model, x), model.theta()
+    inputs = {"": x} if x_test is None else {"": x, "test_": x_test}
+    start = {name: double(predict(model, data)) for name, data in inputs.items()}
+    test = {} if x_test is None else {"test_kernel": empirical_ntk(model, x_test, x), "test_residual": start["test_"]}
+    prediction = Prediction(kernel_0, start[""] - y, step, **test)
+
+    rows = []
+    for before, now in zip([0, *places], places, strict=False):
+        if now > before:
+            model, _ = gradient_descent(model, x, y, step=step, steps=now - before)
+        real = {name: double(predict(model, data)) for name, data in inputs.items()}
+        linear = {"": prediction.residual([now])[0] + y}
+        if x_test is not None:
+            linear["test_"] = prediction.test_residual([now])[0]
+        drift, alignment = kernel_change(empirical_ntk(model, x), kernel_0)
+        distance = _norm(jax.tree.map(np.subtract, double(model.theta()), theta_0))
+        rows.append(
+            {"step": now, "loss": mse(real[""] - y), "predicted_loss": prediction.loss([now])[0]}
+            | {
+                f"{name}linearisation_error": linearisation_error(real[name], linear[name], start[name])
+                for name in real
+            }
+            | {"kernel_drift": drift, "kernel_alignment": alignment}
+            | {"parameter_distance": distance, "relative_parameter_distance": _ratio(distance, _norm(theta_0))}
+        )
+    return pd.DataFrame(rows)
+
+
+def end_of_lazy(report: pd.DataFrame, tolerance: float = 0.1) -> int | None:
+    """The first recorded step at which the linearisation error exceeds `tolerance`; None if it never does."""
+    beyond = report["step"][~(report["linearisation_error"] <= tolerance)]  # NaN, from diverged training, is beyond too
+    return int(beyond.iloc[0]) if len(beyond) else None

@@ -1,0 +1,1 @@
+"""The reader's own sources: functions and ONNX files."""

@@ -1,0 +1,1 @@
+"""Networks whose trained weights come in a package or from a hub."""

@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, precision, files, downloads, cards, provenance, style."""
