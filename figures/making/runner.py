@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from mrntk.support.errors import MrntkError
 from mrntk.support.files import ensure_writable, write_atomically
-from mrntk.support.locks import Lock
 from mrntk.support.provenance import provenance
 from mrntk.support.scale import current_scale
 
@@ -29,7 +29,7 @@ class _Work:
     parameters: dict
     scale: str
     csv: Path
-    lock: Lock
+    lock: FileLock
     origin: dict
     cells: list[Cell]
     done: dict[Path, dict] = field(default_factory=dict)  # by the cells' places
@@ -102,8 +102,10 @@ class _Session:
         ensure_writable(csv.parent)
         store = self.out / "data" / ".unfinished" / self.folder / figure.id
         store.mkdir(parents=True, exist_ok=True)
-        lock = Lock(store / "lock")
-        if not lock.take(wait=wait):
+        lock = FileLock(store / "lock")
+        try:
+            lock.acquire(blocking=wait)
+        except Timeout:
             return None
         parameters = figure.parameters(self.scale, self.settings)
         cells = make_cells(figure.path, figure.code_hash(), figure.pieces(parameters), SEED, store)

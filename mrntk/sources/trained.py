@@ -9,12 +9,12 @@ from functools import partial
 import equinox as eqx
 import jax
 import numpy as np
+from filelock import FileLock
 
 from ..support.cache import cache_folder
 from ..support.cards import Card, Entry
 from ..support.checkpoints import hash_of, read_checkpoint, write_checkpoint
 from ..support.errors import MrntkError
-from ..support.locks import locked
 from ..tasks import Task, load_task
 from ..training import fit
 from ..training.recipes import source_optimiser
@@ -133,7 +133,7 @@ def train(
     unfinished = path.with_name(path.name + ".unfinished")
     arrays, rest = eqx.partition(model, eqx.is_array)
     losses = np.zeros((2, recipe.epochs))
-    with locked(cache_folder("locks") / path.name):  # of several processes that want the same network, one trains it
+    with FileLock(cache_folder("locks") / path.name):  # of several processes that want the same network, one trains it
         if path.exists():
             try:
                 arrays, losses = read_checkpoint(path, identity, (arrays, losses))
