@@ -1,16 +1,16 @@
-"""Input transformations a(.; theta_A): R^{d_T} -> R^{d_S}, each of which knows its own kernel.
+"""Input maps a(.; theta_A): R^{d_T} -> R^{d_S} (the paper: input transformations), each of which knows its own kernel.
 
 With theta_A trained and everything behind it frozen, the NTK of the reprogrammed model is (the paper, Definition 3, and the
 chain rule)
 
     Theta_T(x, x') = g Theta_A(x, x') g'^T,        g = b J_S(a(x)) of shape (c_T, d_S).
 
-For every transformation here this is a short sum of products of two small Gram matrices,
+For every input map here this is a short sum of products of two small Gram matrices,
 
     Theta_T(x, x') = sum_terms (u . u') (v v'^T),
 
 with u, shape (p,), made from the input and v, shape (c_T, m), made from g. `factors` returns those pairs; nothing of the
-size of theta_A is ever built. A transformation that does not define `factors` inherits automatic differentiation.
+size of theta_A is ever built. An input map that does not define `factors` inherits automatic differentiation.
 """
 
 import math
@@ -110,7 +110,30 @@ def _with_one(x: Float[Array, "*dT"]) -> Float[Array, " p"]:
 
 
 class FullyConnected(InputMap):
-    """a(x) = W x + c, with Theta_A(x, x') = (x . x' + 1) I; weights N(0, 2 / d_T), biases N(0, 0.1)."""
+    """a(x) = W x + c, with Theta_A(x, x') = (x . x' + 1) I; weights N(0, 2 / d_T), biases N(0, 0.1).
+
+    Parameters
+    ----------
+    target_shape : shape of ONE input x.
+    source_shape : shape of ONE input of the source, which a(x) has.
+    key : of the random weights and biases.
+
+    Raises
+    ------
+    MrntkError
+        If W would take more than 2 GiB in float32.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from mrntk import FullyConnected
+    >>> layer = FullyConnected((1, 4, 4), (3, 8, 8), key=jax.random.key(0))
+    >>> layer(jnp.ones((1, 4, 4))).shape
+    (3, 8, 8)
+    >>> layer.num_parameters  # 192 rows of 16 weights and a bias
+    3264
+    """
 
     weight: Float[Array, "dS dT"]
     bias: Float[Array, " dS"]
@@ -199,10 +222,30 @@ def window(source_shape: tuple[int, ...], inner: tuple[int, ...]) -> tuple[slice
 class VisualPrompt(InputMap):
     """a(x) = pad(resize(x)) + mask * sigmoid(delta), with delta = 0 at the start (the authors' form).
 
-    Inputs are images (channels, height, width) or time series (channels, time). `inner` is the spatial size to which they are
-    resized before they are zero-padded to the source's. `mask`, a boolean array of the source's shape, says where the prompt is
-    added; the default is the frame around the image, or both ends of the series. Only the entries under the mask are kept in
-    `delta`, so `num_parameters` counts what is trained.
+    Inputs are images (channels, height, width) or time series (channels, time). Only the entries of the prompt under the mask
+    are kept in `delta`, so `num_parameters` counts what is trained.
+
+    Parameters
+    ----------
+    source_shape : shape of ONE input of the source.
+    inner : the spatial size to which x is resized before it is zero-padded to the source's; the side alone for a series.
+    mask : a boolean array of the source's shape, which says where the prompt is added; the default is the frame around the
+        image, or both ends of the series.
+
+    Raises
+    ------
+    MrntkError
+        If `inner` does not fit into the source's shape, or the mask has another shape or is empty.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from mrntk import VisualPrompt
+    >>> prompt = VisualPrompt((1, 6, 6), (4, 4))
+    >>> prompt.num_parameters  # a frame of 36 - 16 pixels
+    20
+    >>> prompt(jnp.ones((1, 4, 4)))[0, 0].tolist()  # sigmoid(0) in the frame
+    [0.5, 0.5, 0.5, 0.5, 0.5, 0.5]
     """
 
     delta: Float[Array, " m"]
@@ -314,6 +357,12 @@ def make_input_map(
     ------
     MrntkError
         For another name.
+
+    Examples
+    --------
+    >>> from mrntk import make_input_map
+    >>> make_input_map("vp", (1, 8, 8), (1, 20, 20), key=None, inner=0.6).num_parameters  # 400 - 144 pixels
+    256
     """
     if name not in INPUT_MAPS:
         raise MrntkError(f"map={name!r} is unknown: choose one of {', '.join(INPUT_MAPS)}.")

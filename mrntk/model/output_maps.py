@@ -175,12 +175,22 @@ def frequency_mapping(
 
     Parameters
     ----------
-    source_scores : f_S(a(x_i)), row by row. labels : target class numbers y_i. num_target : c_T.
+    source_scores : f_S(a(x_i)), row by row.
+    labels : target class numbers y_i.
+    num_target : c_T.
 
     Raises
     ------
     MrntkError
         If there are more target than source classes, or for bad scores or labels (see `joint_counts`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mrntk import frequency_mapping
+    >>> scores = np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 3.0], [0.0, 0.0, 1.0]])
+    >>> frequency_mapping(scores, np.array([0, 1, 1]), 2).matrix.tolist()  # class 1 is read where the source says 2
+    [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
     counts = joint_counts(source_scores, labels, num_target)
     _check_enough(counts.shape[1], num_target)
@@ -207,13 +217,25 @@ def bayesian_mapping(
 
     Parameters
     ----------
-    source_scores : f_S(a(x_i)), row by row. labels : target class numbers y_i. num_target : c_T.
+    source_scores : f_S(a(x_i)), row by row.
+    labels : target class numbers y_i.
+    num_target : c_T.
     smoothing : the Laplace smoothing lambda, in counts.
 
     Raises
     ------
     MrntkError
         If the smoothing is negative, a target class has no example, or for bad scores or labels (see `joint_counts`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mrntk import bayesian_mapping
+    >>> scores = np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 3.0], [0.0, 0.0, 1.0]])
+    >>> mapping = bayesian_mapping(scores, np.array([0, 0, 1]), 2)
+    >>> print(np.asarray(mapping.matrix).round(2))  # for class 0: 1/2 and 1/3, over 5/6
+    [[0.6 0.  0.4]
+     [0.  0.  1. ]]
     """
     if not smoothing >= 0:
         raise MrntkError(f"smoothing={smoothing}: give a number of counts that is not negative, for example 1.")

@@ -19,6 +19,24 @@ class Reprogram(eqx.Module):
     """f_T = b o f_S o a: a trained input map `a`, a frozen source `f_S`, a fixed output map `b`.
 
     Call it on ONE input; batch with `jax.vmap` or `predict`.
+
+    Parameters
+    ----------
+    input_map : a, an `InputMap`.
+    source : f_S, callable on ONE example.
+    output_map : b, an `OutputMap`; by default class i of the source means class i of the target.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from mrntk import DNN, LinearOutput, Reprogram, VisualPrompt
+    >>> source = DNN((1, 6, 6), 10, depth=2, width=16, key=jax.random.key(0))
+    >>> model = Reprogram(VisualPrompt((1, 6, 6), (4, 4)), source, LinearOutput(jnp.eye(3, 10)))
+    >>> model(jnp.ones((1, 4, 4))).shape
+    (3,)
+    >>> [leaf.shape for leaf in jax.tree.leaves(model.theta())]  # the prompt alone is trained
+    [(20,)]
     """
 
     input_map: InputMap
@@ -73,6 +91,14 @@ def predict_float64(
     model : called on ONE input; its arrays are converted as well.
     x : inputs, the examples along the first axis.
     batch : examples that are computed together; None takes all of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mrntk import Reprogram, Watermark, predict_float64
+    >>> model = Reprogram(Watermark((2,)), lambda s: 3 * s)
+    >>> predict_float64(model, np.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
+    [[3.0, 6.0], [9.0, 12.0]]
     """
     with jax.enable_x64(True):
         return np.asarray(predict(double(model), np.asarray(x, np.float64), batch=batch))

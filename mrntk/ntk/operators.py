@@ -148,8 +148,9 @@ def model_operator(model: Reprogram, x: Float[Array, "N *dT"], *, block: int = 6
 
     Returns
     -------
-    An operator on (N, c), or on (N, c, k), which takes k copies of theta. It is linear, symmetric, positive
-    semi-definite, and a pytree, so `jax.jit` takes it as an argument; `equinox.filter_jit` compiles it as it is.
+    ModelOperator
+        On (N, c), or on (N, c, k), which takes k copies of theta. It is linear, symmetric, positive semi-definite, and a
+        pytree, so `jax.jit` takes it as an argument; `equinox.filter_jit` compiles it as it is.
 
     Raises
     ------
@@ -171,12 +172,13 @@ def factor_operator(factors: tuple[Factor, ...], *, scratch: int = SCRATCH_BYTES
 
     Parameters
     ----------
-    factors : one `Factor` a term, u (N, p) and v (N, c, m), float64. No terms means K = 0.
+    factors : one `Factor` per term, u (N, p) and v (N, c, m), float64. No terms means K = 0.
     scratch : bytes that a chunk may take, next to factors, w and Z. The result does not depend on it.
 
     Returns
     -------
-    An operator on (N, c) or (N, c, k); a pytree.
+    FactorOperator
+        On (N, c) or (N, c, k); a pytree.
 
     Raises
     ------

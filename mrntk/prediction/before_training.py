@@ -43,7 +43,7 @@ def capacity(model: Reprogram, x: Float[Array, "N *dT"]) -> Capacity:
 def training_floor(kernel: Float[np.ndarray, "..."] | Spectrum, residual: Float[np.ndarray, "N c"]) -> float:
     """The loss that is left after infinite training of the linearised model, 1/(2N) ||P r||^2.
 
-    A component of the residual r = f - y along an eigenvector of eigenvalue lambda shrinks by 1 - eta lambda / N a step; where
+    A component of the residual r = f - y along an eigenvector of eigenvalue lambda shrinks by 1 - eta lambda / N per step; where
     lambda = 0 it stays. P projects onto those eigenvectors, eigenvalues up to the rank tolerance of `mrntk.spectrum`.
 
     Parameters
@@ -144,12 +144,28 @@ def before_training(model: Reprogram, x: Float[Array, "N *dT"], y: Float[Array, 
     model : at its start.
     x : training inputs, the examples along the first axis.
     y : targets; one-hot rows for classes.
-    options : those of `empirical_ntk`, such as `memory_limit` and `progress`.
+    **options : those of `empirical_ntk`, such as `memory_limit` and `progress`.
 
     Raises
     ------
     MrntkError
         As `empirical_ntk`, and if y has another shape than the outputs.
+
+    Examples
+    --------
+    A fully connected layer in front of the identity: Theta_T(x, x') = (x . x' + 1) I.
+
+    >>> import jax
+    >>> import numpy as np
+    >>> from mrntk import FullyConnected, Reprogram, before_training
+    >>> model = Reprogram(FullyConnected((2,), (3,), key=jax.random.key(0)), lambda s: s)
+    >>> before = before_training(model, x=np.eye(2), y=np.eye(3)[:2])
+    >>> before.kernel[:, 0, :, 0].round(6).tolist()
+    [[2.0, 1.0], [1.0, 2.0]]
+    >>> round(before.lambda_min, 6), round(before.stability_limit(), 6)
+    (1.0, 1.333333)
+    >>> before.capacity
+    Capacity(trained=9, outputs=6, possible=True, largest=3)
     """
     kernel, outputs = empirical_ntk(model, x, **options), predict_float64(model, x)
     check_targets(y, outputs)

@@ -11,7 +11,7 @@ vector of length N c, and with Theta = J J^T, J = d f / d theta,
     r(t) = (I - eta Theta / N)^t r(0)        after t steps of gradient descent,
     r(t) = exp(-eta Theta t / N) r(0)        after time t of gradient flow,
 
-so along an eigenvector of eigenvalue lambda it shrinks by the factor (1 - eta lambda / N) a step. It shrinks for every
+so along an eigenvector of eigenvalue lambda it shrinks by the factor (1 - eta lambda / N) per step. It shrinks for every
 eigenvector as long as eta < 2 N / lambda_max: the stability limit. Elsewhere, with J_test at the test inputs,
 
     theta(t) - theta(0) = -(eta / N) J^T sum_{s<t} r(s),      f_test(t) = f_test(0) + J_test (theta(t) - theta(0)),
@@ -45,6 +45,20 @@ def stability_limit(spectrum: Spectrum, num_examples: int, loss: str = "mse") ->
     For `loss="ce"` it is 4 N / lambda_max: the Hessian of -y . log softmax f with respect to f,
     diag(p) - p p^T, has no eigenvalue above 1/2. Below it the loss falls at every step. Above it training need not diverge,
     because the curvature is smaller wherever the model is sure of its answer. Infinite if lambda_max = 0.
+
+    Parameters
+    ----------
+    spectrum : of Theta_T on the training inputs.
+    num_examples : N.
+    loss : "mse" or "ce".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mrntk import stability_limit
+    >>> from mrntk.spectrum import spectrum
+    >>> round(stability_limit(spectrum(np.diag([1.0, 8.0])), 2), 6)
+    0.5
     """
     curvature = {"mse": 1, "ce": 0.5}[checked_loss(loss)]
     return 2 * num_examples / (curvature * spectrum.max) if spectrum.max > 0 else math.inf
@@ -116,6 +130,10 @@ def _accuracy(outputs: Float[Array, "T N c"], y: Float[Array, "N c"]) -> Float[n
 class Prediction:
     """Training with the squared loss, in closed form, at any time and any step size, from the kernel at the start.
 
+    Every method takes `times`, numbers of steps from 0 in any order, and returns one entry (along the first axis) per time.
+    Eigenvalues within the spectrum's rank tolerance count as zero, so a singular kernel needs no care. Above the stability
+    limit the numbers grow, as in real training, and in the end are inf or NaN.
+
     Parameters
     ----------
     kernel : Theta_T on the training inputs, (N, c, N, c) or (N c, N c), or its `Spectrum` with eigenvectors; float64.
@@ -125,14 +143,24 @@ class Prediction:
         instead of residuals, the predicted test residuals are outputs.
     flow : gradient flow instead of gradient descent; a unit of time is a step of size eta, and times may be fractions.
 
-    Every method takes `times`, numbers of steps from 0 in any order, and returns one entry (along the first axis) a time.
-    Eigenvalues within the spectrum's rank tolerance count as zero, so a singular kernel needs no care. Above the stability
-    limit the numbers grow, as in real training, and in the end are inf or NaN.
-
     Raises
     ------
     MrntkError
         For a step that is not positive, negative times, shapes that do not fit, a Spectrum without eigenvectors.
+
+    Examples
+    --------
+    Two modes, of eigenvalues 3 and 1: with eta / N = 1/4 they shrink by 1/4 and 3/4 per step.
+
+    >>> import numpy as np
+    >>> from mrntk import Prediction
+    >>> prediction = Prediction(np.diag([3.0, 1.0]), residual=np.ones((2, 1)), step=0.5)
+    >>> prediction.residual([0, 1])[:, :, 0].round(6).tolist()
+    [[1.0, 1.0], [0.25, 0.75]]
+    >>> prediction.loss([0, 1, 100]).round(6).tolist()
+    [0.5, 0.15625, 0.0]
+    >>> prediction.steps_to(0.1)
+    2
     """
 
     def __init__(
@@ -226,14 +254,18 @@ def predicted_loss(
 ) -> Float[np.ndarray, " T"]:
     """Training loss after every number of gradient-descent steps in `times`, from the kernel at the start alone.
 
+    Source: the paper's Theorem 1 (number inferred), discrete in time. More than the loss: `Prediction`.
+
     Parameters
     ----------
     spectrum : of Theta_T on the training inputs, with eigenvectors.
     residual : f_T(x_i) - y_i before training.
-    step : the step size eta. times : numbers of steps, from 0.
+    step : the step size eta.
+    times : numbers of steps, from 0.
 
     Returns
     -------
-    L(t) for every t. Source: the paper's Theorem 1 (number inferred), discrete in time. More than the loss: `Prediction`.
+    numpy.ndarray
+        L(t) for every t.
     """
     return Prediction(spectrum, residual, step).loss(times)

@@ -20,7 +20,7 @@ from .closed_form import Times, check_pair, check_targets, checked_loss, checked
 
 
 class Outputs(NamedTuple):
-    """Outputs of the linearised model, one entry a time; `test` is None where none were asked for."""
+    """Outputs of the linearised model, one entry per time; `test` is None where none were asked for."""
 
     train: Float[np.ndarray, "T N c"]
     test: Float[np.ndarray, "T M c"] | None
@@ -87,21 +87,36 @@ def integrate_outputs(
     Parameters
     ----------
     kernel : Theta_T on the training inputs, (N, c, N, c) or (N c, N c), float64. No structure across outputs is assumed.
-    outputs : (N, c), f before training. y : (N, c), targets; one-hot or probabilities for cross-entropy.
-    step : the step size eta. times : numbers of steps from 0, fractions only with `flow=True`.
-    test_kernel, test_outputs : (M, c, N, c) or (M c, N c) and (M, c).
+    outputs : (N, c), f before training.
+    y : (N, c), targets; one-hot or probabilities for cross-entropy.
+    step : the step size eta.
+    times : numbers of steps from 0, fractions only with `flow=True`.
+    loss : "ce", cross-entropy, or "mse", the squared loss.
+    test_kernel, test_outputs : (M, c, N, c) or (M c, N c) and (M, c), to compute outputs elsewhere as well.
+    flow : gradient flow instead of gradient descent; a unit of time is a step of size eta.
     solver : for `flow=True`, default `diffrax.Tsit5()`. For very long times an implicit one, `diffrax.Kvaerno5()`, takes
         fewer steps, each of them of cost ((N + M) c)^3 instead of N c (N + M) c.
 
     Returns
     -------
-    Outputs(train, test) of shapes (T, N, c) and (T, M, c), float64.
+    Outputs
+        train and test, of shapes (T, N, c) and (T, M, c), float64.
 
     Raises
     ------
     MrntkError
         For a step that is not positive, negative times, shapes that do not fit, targets that are no probabilities, or if
         the solver does not reach the last time.
+
+    Examples
+    --------
+    At equal outputs p = 1/2, so with Theta = I one step of size N adds y - 1/2.
+
+    >>> import numpy as np
+    >>> from mrntk.prediction.function_space import integrate_outputs
+    >>> found = integrate_outputs(np.eye(4), np.zeros((2, 2)), np.eye(2), step=2.0, times=[0, 1])
+    >>> found.train.round(6).tolist()
+    [[[0.0, 0.0], [0.0, 0.0]], [[0.5, -0.5], [-0.5, 0.5]]]
     """
     check_targets(y, outputs, checked_loss(loss))
     check_pair(test_kernel, test_outputs, "test_outputs")

@@ -87,27 +87,42 @@ def lazy_report(
 
     Parameters
     ----------
-    model : at theta_0. x, y : training inputs and targets.
-    step : the step size eta. steps : how many. every : record every so many steps, and the first and the last.
+    model : at theta_0.
+    x, y : training inputs and targets.
+    step : the step size eta.
+    steps : how many.
+    every : record every so many steps, and the first and the last.
     x_test : other inputs, on which the linearisation error is measured too.
 
     Returns
     -------
-    One row a recorded step, with columns
+    pandas.DataFrame
+        One row per recorded step, with columns
 
-    - step: number of steps taken;
-    - loss, predicted_loss: L of real training, and of the linearised model (from the kernel at the start);
-    - linearisation_error: ||f(theta_t) - f_lin,t||_F / ||f(theta_t) - f(theta_0)||_F on x, where f_lin,t are the outputs of
-      the linearised model after the same number of steps of its own training; 0 at the start;
-    - test_linearisation_error: the same on x_test, if given;
-    - kernel_drift, kernel_alignment: see `kernel_change`, for the kernel on x at the current parameters;
-    - parameter_distance, relative_parameter_distance: ||theta_t - theta_0||, and that over ||theta_0||, which is infinite
-      for a visual prompt, since it starts at delta = 0.
+        - step: number of steps taken;
+        - loss, predicted_loss: L of real training, and of the linearised model (from the kernel at the start);
+        - linearisation_error: ||f(theta_t) - f_lin,t||_F / ||f(theta_t) - f(theta_0)||_F on x, where f_lin,t are the outputs
+          of the linearised model after the same number of steps of its own training; 0 at the start;
+        - test_linearisation_error: the same on x_test, if given;
+        - kernel_drift, kernel_alignment: see `kernel_change`, for the kernel on x at the current parameters;
+        - parameter_distance, relative_parameter_distance: ||theta_t - theta_0||, and that over ||theta_0||, which is infinite
+          for a visual prompt, since it starts at delta = 0.
 
     Raises
     ------
     MrntkError
         If step, steps or every is not positive, or if the inputs hold NaN or infinite values.
+
+    Examples
+    --------
+    A linear source stays lazy for ever; f = 2 delta from 0 to 1, so a step of 1/8 takes half of the residual.
+
+    >>> import numpy as np
+    >>> from mrntk import Reprogram, Watermark, lazy_report
+    >>> model = Reprogram(Watermark((1,)), lambda s: 2 * s)
+    >>> report = lazy_report(model, np.zeros((1, 1)), np.ones((1, 1)), step=1 / 8, steps=4, every=2)
+    >>> report[["step", "loss", "predicted_loss", "linearisation_error", "kernel_drift"]].round(6).values.tolist()
+    [[0.0, 0.5, 0.5, 0.0, 0.0], [2.0, 0.03125, 0.03125, 0.0, 0.0], [4.0, 0.001953, 0.001953, 0.0, 0.0]]
     """
     places, step = _checkpoints(steps, every), checked_step(step)
     kernel_0, theta_0 = empirical_ntk(model, x), model.theta()

@@ -24,7 +24,7 @@ class DensityOfStates:
     """How eigenvalues are spread over a grid of lambda > 0.
 
     `cumulative` is N(lambda) / n, the share of eigenvalues up to lambda. `density` is its derivative in log10 lambda, smoothed
-    by a Gaussian of standard deviation `width` decades: the share of eigenvalues a decade.
+    by a Gaussian of standard deviation `width` decades: the share of eigenvalues per decade.
     """
 
     grid: Float[np.ndarray, " k"]
@@ -68,12 +68,19 @@ def density_of_states(
 
     Parameters
     ----------
-    matvec : a symmetric positive semi-definite operator, as the module says. size : its dimension n.
-    key : of the probes. probes : their number B, at least 2.
-    order : Lanczos steps a probe, cut to n. An eigenvalue below about n * 2e-16 * lambda_max counts as 0.
+    matvec : a symmetric positive semi-definite operator, as `mrntk.spectrum.estimates` says.
+    size : its dimension n.
+    key : of the probes.
+    probes : their number B, at least 2.
+    order : Lanczos steps per probe, cut to n. An eigenvalue below about n * 2e-16 * lambda_max counts as 0.
     grid : ascending values of lambda > 0; by default 100 of them from the smallest to the largest node.
     width : standard deviation of the smoothing, in decades of lambda.
     level : probability with which each pair of bars holds.
+
+    Returns
+    -------
+    DensityOfStates
+        The grid, and the cumulative share and the density on it, each with its bars.
 
     Raises
     ------
@@ -83,7 +90,7 @@ def density_of_states(
     """
     check_sampling(probes, level)
     if order < 1:
-        raise MrntkError(f"order={order}: give the Lanczos steps a probe, at least 1.")
+        raise MrntkError(f"order={order}: give the Lanczos steps per probe, at least 1.")
     if width <= 0:
         raise MrntkError(f"width={width}: give the smoothing in decades of lambda, above 0.")
     if grid is not None and not (len(grid) and grid[0] > 0 and np.isfinite(grid).all() and (np.diff(grid) > 0).all()):

@@ -116,12 +116,23 @@ def spectrum(kernel: Float[np.ndarray, "..."], *, vectors: bool = False) -> Spec
 
     Returns
     -------
-    Spectrum; its rank tolerance is n * eps * lambda_max, the usual one for a symmetric matrix in double precision.
+    Spectrum
+        Its rank tolerance is n * eps * lambda_max, the usual one for a symmetric matrix in double precision.
 
     Raises
     ------
     MrntkError
         If the matrix is not float64, not square, not finite, not symmetric or not positive semi-definite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mrntk.spectrum import spectrum
+    >>> found = spectrum(np.array([[2.0, 1.0], [1.0, 2.0]]))
+    >>> found.values.round(6).tolist()
+    [1.0, 3.0]
+    >>> found.rank, round(found.condition, 6), round(found.effective_rank, 3)
+    (2, 3.0, 1.755)
     """
     matrix = as_matrix(np.asarray(kernel))
     if matrix.dtype != np.float64:
@@ -161,6 +172,8 @@ def _centred(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 def alignment(kernel: Float[Array, "..."], y: Float[Array, "..."], *, centred: bool = False) -> float:
     """Kernel-target alignment <K, Y Y^T>_F / (||K||_F ||Y Y^T||_F), a number in [-1, 1].
 
+    Source: Cristianini et al. 2001; centred: Cortes, Mohri and Rostamizadeh 2012.
+
     Parameters
     ----------
     kernel : (N, N), one kernel value for every pair of examples, or (N, c, N, c) as `empirical_ntk` returns it.
@@ -172,13 +185,21 @@ def alignment(kernel: Float[Array, "..."], y: Float[Array, "..."], *, centred: b
 
     Returns
     -------
-    The alignment: 1 for K = Y Y^T, at least 0 for every positive semi-definite K; a factor of K or y does not matter.
-    Source: Cristianini et al. 2001; centred: Cortes, Mohri and Rostamizadeh 2012.
+    float
+        1 for K = Y Y^T, at least 0 for every positive semi-definite K; a factor of K or y does not matter.
 
     Raises
     ------
     MrntkError
         If the shapes do not fit, values are not finite, or kernel or y is zero (when centred: constant).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mrntk import alignment
+    >>> y = np.array([1.0, -1.0])
+    >>> round(alignment(np.outer(y, y), y), 6), round(alignment(np.eye(2), y), 6)
+    (1.0, 0.707107)
     """
     kernel = np.asarray(kernel, np.float64)
     half = kernel.ndim // 2

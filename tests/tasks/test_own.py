@@ -87,7 +87,7 @@ def test_image_modes(tmp_path):
     Image.fromarray(grey).save(turned, "PNG", exif=exif)
     assert np.array_equal(own.read_image(turned)[0], np.rot90(grey, -1).astype(np.float32) / 255)
     Image.fromarray(grey.astype(np.uint16) * 256).save(tmp_path / "deep.png")
-    with pytest.raises(MrntkError, match="deep.png has more than 8 bits a channel"):
+    with pytest.raises(MrntkError, match="deep.png has more than 8 bits per channel"):
         own.read_image(tmp_path / "deep.png")
 
 
@@ -204,7 +204,7 @@ X, Y = RANDOM.normal(size=(6, 2)), np.arange(6) % 2
         ({"x": X, "y": Y.astype(object)}, "it holds objects"),
         ({"x": np.where(X > 9, X, np.nan), "y": Y}, "x has missing or infinite values"),
         ({"x": X.astype(complex), "y": Y}, "x has dtype complex128"),
-        ({"x": X[:, 0], "y": Y}, "x has dtype float64 and shape .6,.: give numbers, one example a row"),
+        ({"x": X[:, 0], "y": Y}, "x has dtype float64 and shape .6,.: give numbers, one example per row"),
         ({"x": X, "y": Y[:5]}, "y has dtype int64 and shape .5,.: give 6 labels"),
         ({"x": X, "y": 0 * Y}, "has one class, 0: a task needs two"),
         ({"x": np.zeros((6, 8, 8, 3)), "y": Y}, r"put the channels first, x.transpose\(0, 3, 1, 2\)"),

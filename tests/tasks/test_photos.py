@@ -69,7 +69,7 @@ def test_side_is_an_option():
     [
         ({"side": 4}, "side=4: give a whole number of pixels from 8 to 64"),
         ({"side": 65}, "side=65"),
-        ({"train_per_class": 85}, "train_per_class=85: the photographs have 1 to 84 such patches a class at side=32"),
+        ({"train_per_class": 85}, "train_per_class=85: the photographs have 1 to 84 such patches per class at side=32"),
         ({"test_per_class": 0}, "test_per_class=0: the photographs have 1 to 42"),
     ],
 )
