@@ -7,62 +7,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
 
+from ..ntk.by_layers import Hidden, finite_kernels, kernels_by_depth, random_layers
 from ..spectrum import Spectrum, spectrum
 from ..support.style import OKABE_ITO
 from ..tasks import load_task
 from .view import Choice, Slider, ViewModel
-from .width import ACTIVATIONS, MEANS, kernels_by_depth
 
 MAX_DEPTH = 9
 DEPTHS = np.arange(1, MAX_DEPTH + 1)
-DRAWS = 4  # finite networks a width
-
-
-def gain(w_std: float, b_std: float, activation: str = "relu") -> float:
-    """chi, the value of D_h(x, x) far down the network: below 1 inputs become alike exponentially fast ("order").
-
-    W_std^2 E[sigma'(u)^2] with the variance of u that 300 layers lead to from 1. ReLU: W_std^2 / 2, whatever the variance.
-    """
-    q = np.ones((1, 1))
-    for _ in range(300):
-        mean, slope = MEANS[activation](q, np.diag(q))
-        q = w_std**2 * mean + b_std**2
-    return float(w_std**2 * slope[0, 0])
+DRAWS = 4  # finite networks per width
 
 
 @cache
-def _weights(d: int, width: int, seed: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Standard normal (weights, biases, readout weights) of every hidden layer."""
-    rng = np.random.default_rng(seed)
-    sizes = [d] + [width] * (MAX_DEPTH - 1)
-    return [
-        (rng.normal(size=(n, m)), rng.normal(size=n), rng.normal(size=n))
-        for m, n in zip(sizes[:-1], sizes[1:], strict=True)
-    ]
-
-
-def finite_kernels(
-    x: Float[np.ndarray, "N d"], *, width: int, seed: int, w_std: float, b_std: float, activation: str = "relu"
-) -> Float[np.ndarray, "depth N N"]:
-    """The NTK of one random network of this width, cut off behind each of its layers by a readout of its own: depth 1 to 9.
-
-    A sum over layers: the Gram matrix of what comes in, times that of the derivatives that come back.
-    """
-    layers = _weights(x.shape[1], width, seed)
-    h, grams, slopes = x, [w_std**2 * x @ x.T / x.shape[1] + b_std**2], []
-    for weight, bias, _ in layers:
-        h, slope = ACTIVATIONS[activation](w_std * h @ weight.T / h.shape[1] ** 0.5 + b_std * bias)
-        grams.append(w_std**2 * h @ h.T / width + b_std**2)
-        slopes.append(slope)
-    kernels = np.stack(grams)  # what the readouts themselves contribute; depth 1 is linear, whatever its weights
-    back = np.empty((0, *h.shape))  # d output / d z of this layer, for all readouts behind it, (depths, N, width)
-    for layer in reversed(range(len(layers))):
-        if len(back):
-            back = w_std * back @ layers[layer + 1][0] / width**0.5
-        own = np.broadcast_to(w_std * layers[layer][2] / width**0.5, h.shape)
-        back = np.concatenate([own[None], back]) * slopes[layer]
-        kernels[layer + 1 :] += grams[layer] * (back @ back.transpose(0, 2, 1))
-    return kernels
+def _layers(d: int, width: int, seed: int) -> list[Hidden]:
+    return random_layers(np.random.default_rng(seed), d, width, MAX_DEPTH - 1)
 
 
 @cache
@@ -105,7 +63,7 @@ def measured(kernels: Float[np.ndarray, "depth N N"], measure: str) -> Float[np.
 
 
 def layer_factor(values: Float[np.ndarray, " depth"]) -> float:
-    """The factor a layer between the first and the last value that is not NaN (geometric mean); NaN if there are not two."""
+    """The factor per layer between the first and the last value that is not NaN (geometric mean); NaN if there are not two."""
     known = np.flatnonzero(np.isfinite(values))
     if len(known) < 2:
         return np.nan
@@ -148,7 +106,8 @@ class DepthView(ViewModel):
         setting = {"w_std": w_variance**0.5, "b_std": b_variance**0.5, "activation": activation}
         limit = kernels_by_depth(x, MAX_DEPTH, **setting)
         data = {name: measured(limit, name) for name in ("lambda_min", "relative", "mean", measure)}
-        drawn = [finite_kernels(x, width=width, seed=seed, **setting) for seed in range(DRAWS)] if width else []
+        networks = [_layers(x.shape[1], width, seed) for seed in range(DRAWS)] if width else []
+        drawn = [finite_kernels(x, layers, **setting) for layers in networks]
         data["drawn"] = np.array([measured(kernels, measure) for kernels in drawn])  # (draws, depth)
         return data | {"measure": measure, "width": width}
 

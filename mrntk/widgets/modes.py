@@ -1,28 +1,12 @@
-"""Training seen in the eigenbasis: a small network on a circle, mode by mode, beside its linearisation.
-
-The network is f(x) = 1/sqrt(m) sum_k a_k relu(w_k . x) on points x = (cos, sin, 1) of the circle, the 1 in the place of a
-bias, all weights drawn from N(0, 1). Its outputs are counted from those at the start (Chizat, Oyallon & Bach 2019), so that
-every residual starts as minus the target, whatever the draw. All of it is NumPy: nothing is compiled, a run takes a moment.
-"""
-
-from dataclasses import dataclass
-from functools import cache
+"""Training seen in the eigenbasis: a small network on a circle, mode by mode, beside its linearisation."""
 
 import matplotlib.pyplot as plt
 import numpy as np
-from jaxtyping import Float, Int
 
-from ..prediction.closed_form import Prediction, stability_limit
-from ..spectrum import spectrum
+from ..prediction.two_layer import ANGLES, GRID, N_POINTS, SPAN, TOLERANCE, run, training_targets
 from ..support.style import OKABE_ITO
 from .view import Choice, Slider, ViewModel
-from .width import infinite_ntk
 
-N_POINTS, SPAN = 32, 3  # training points; runs go up to 10^SPAN steps
-ANGLES = 2 * np.pi * np.arange(N_POINTS) / N_POINTS
-GRID = 2 * np.pi * np.arange(128) / 128  # where fits are drawn
-TIMES = np.unique([0, *(round(10 ** (k / 10)) for k in range(10 * SPAN + 1))])  # recorded numbers of steps
-TOLERANCE = 0.1  # of the start: a larger gap between network and linearisation counts as the end of the lazy picture
 LEGEND = {
     "ncols": 3,
     "columnspacing": 0.8,
@@ -31,139 +15,6 @@ LEGEND = {
     "loc": "upper center",
     "fontsize": 7.5,
 }
-
-
-def targets(angles: Float[np.ndarray, " n"]) -> dict[str, Float[np.ndarray, " n"]]:
-    """The functions to learn, by name, at some angles."""
-    waves = [np.cos(frequency * angles) for frequency in (1, 2, 3)]
-    return {"frequency 1": waves[0], "frequency 2": waves[1], "frequency 3": waves[2], "mixed": sum(waves) / 3**0.5}
-
-
-def training_targets() -> dict[str, Float[np.ndarray, " n"]]:
-    """What is trained on at `ANGLES`: those functions, and the first with noise of standard deviation 1/2."""
-    known = targets(ANGLES)
-    return known | {"noisy labels": known["frequency 1"] + 0.5 * np.random.default_rng(5).normal(size=N_POINTS)}
-
-
-def lift(angles: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 3"]:
-    """Points of the circle with a constant third coordinate, which makes a weight of it a bias."""
-    return np.stack([np.cos(angles), np.sin(angles), np.ones_like(angles)], axis=1)
-
-
-def infinite_kernel(angles_1: Float[np.ndarray, " n"], angles_2: Float[np.ndarray, " m"]) -> Float[np.ndarray, "n m"]:
-    """The NTK of the network at infinite width. Source: notebook 01; here from the recursion in `mrntk.widgets.width`, whose
-    weights have variance 2 / fan-in instead of 1 / width and 1: a factor of 4/3 for three inputs.
-    """
-    both = lift(np.concatenate([angles_1, angles_2]))
-    return 3 / 4 * infinite_ntk(both, depth=2)[: len(angles_1), len(angles_1) :]
-
-
-def _kernel(a, w, x_1, x_2):
-    """The NTK of the network, as derived in notebook 01."""
-    u_1, u_2 = x_1 @ w.T, x_2 @ w.T
-    output_layer = np.maximum(u_1, 0) @ np.maximum(u_2, 0).T
-    return (output_layer + (x_1 @ x_2.T) * (((u_1 > 0) * a**2) @ (u_2 > 0).T)) / len(a)
-
-
-def _descend(a, w, x, goal, step):
-    """One step of gradient descent on L = 1/(2N) ||f(x) - goal||^2; the parameters after it."""
-    u, scale = x @ w.T, len(a) ** -0.5  # (N, m)
-    hidden = np.maximum(u, 0)
-    push = step / len(x) * scale * (scale * hidden @ a - goal)  # (N,)
-    return a - hidden.T @ push, w - ((u > 0) * push[:, None] * a).T @ x
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training of the network and of its linearisation, recorded at `times`; r(t) are residuals at `ANGLES`."""
-
-    times: Int[np.ndarray, " T"]
-    step: float  # eta
-    limit: float  # 2 N / lambda_max at the start
-    values: Float[np.ndarray, " n"]  # eigenvalues of the kernel at the start, ascending
-    vectors: Float[np.ndarray, "n n"]
-    real: Float[np.ndarray, "T n"]  # r(t) of the network
-    linear: Float[np.ndarray, "T n"]  # r(t) of the linearised network
-    real_fit: Float[np.ndarray, "T g"]  # outputs on `GRID`
-    linear_fit: Float[np.ndarray, "T g"]
-    drift: Float[np.ndarray, " T"]  # ||Theta(t) - Theta(0)||_F / ||Theta(0)||_F
-    largest: Float[np.ndarray, " T"]  # lambda_max of Theta(t)
-    off: Float[np.ndarray, " T"]  # ||dr + eta/N Theta(t) r|| over ||dr||, dr being the change of r in the next step
-    flips: Float[np.ndarray, " T"]  # share of hidden units that the next step switches on or off at some training point
-
-    def factors(self, index: int) -> Float[np.ndarray, " n"]:
-        """|1 - eta lambda_k / N|^t of every mode at the time of that index.
-
-        Not from `linear`: above the limit one mode grows so large that its rounding would drown all others.
-        """
-        with np.errstate(over="ignore"):
-            return np.abs(1 - self.step * self.values / len(self.values)) ** float(self.times[index])
-
-    @property
-    def gap(self) -> Float[np.ndarray, " T"]:
-        """||r - r_linear|| over ||r(0)||; infinite where one of the two is not finite."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            gap = np.linalg.norm(self.real - self.linear, axis=1) / np.linalg.norm(self.real[0])
-        return np.where(np.isfinite(gap), gap, np.inf)
-
-    @property
-    def end_of_lazy(self) -> int | None:
-        """The first recorded number of steps at which the gap is above `TOLERANCE`; None if it never is."""
-        beyond = self.times[self.gap > TOLERANCE]
-        return int(beyond[0]) if len(beyond) else None
-
-
-@cache
-def run(target: str, width: int, share: float, seed: int = 0) -> Run:
-    """Full-batch gradient descent on the squared loss, at `share` of the stability limit of the network's kernel at the start.
-
-    Parameters
-    ----------
-    target : a name of `training_targets`. width : of the network. share : step size over 2 N / lambda_max. seed : of the weights.
-    """
-    rng, y = np.random.default_rng(seed), training_targets()[target]
-    a, w = rng.normal(size=width), rng.normal(size=(width, 3))
-    x, both = lift(ANGLES), lift(np.concatenate([ANGLES, GRID]))
-    rows = _kernel(a, w, both, x)
-    start, found = rows[:N_POINTS], spectrum(rows[:N_POINTS], vectors=True)
-    limit = stability_limit(found, N_POINTS)
-    step = share * limit
-    everywhere = Prediction(found, -y[:, None], step, test_kernel=rows, test_residual=np.zeros((len(both), 1)))
-    predicted = everywhere.test_residual(TIMES)[..., 0]  # outputs, as they start from 0
-
-    scale = width**-0.5
-    outputs_0 = scale * np.maximum(both @ w.T, 0) @ a
-    goal = outputs_0[:N_POINTS] + y  # what the network itself should put out
-    real, drift, largest, off, flips = [], [], [], [], []
-    with np.errstate(over="ignore", invalid="ignore"):  # above the limit it may diverge
-        for before, now in zip([0, *TIMES], TIMES, strict=False):
-            for _ in range(before, now):
-                a, w = _descend(a, w, x, goal, step)
-            real.append(scale * np.maximum(both @ w.T, 0) @ a - outputs_0)
-            kernel = _kernel(a, w, x, x) if now else start
-            next_a, next_w = _descend(a, w, x, goal, step)
-            r = real[-1][:N_POINTS] - y
-            change = scale * np.maximum(x @ next_w.T, 0) @ next_a - goal - r
-            off.append(np.linalg.norm(change + step / N_POINTS * kernel @ r) / np.linalg.norm(change))
-            flips.append(np.mean(np.any((x @ w.T > 0) != (x @ next_w.T > 0), axis=0)))
-            drift.append(np.linalg.norm(kernel - start) / np.linalg.norm(start))
-            largest.append(np.linalg.norm(kernel, 2) if np.isfinite(kernel).all() else np.inf)
-    real = np.array(real)
-    return Run(
-        times=TIMES,
-        step=step,
-        limit=limit,
-        values=found.values,
-        vectors=found.vectors,
-        real=real[:, :N_POINTS] - y,
-        linear=predicted[:, :N_POINTS] - y,
-        real_fit=real[:, N_POINTS:],
-        linear_fit=predicted[:, N_POINTS:],
-        drift=np.array(drift),
-        largest=np.array(largest),
-        off=np.array(off),
-        flips=np.array(flips),
-    )
 
 
 def _size(share: float) -> str:

@@ -1,85 +1,16 @@
-"""The depth explorer: its recursion, its finite networks, and its words."""
+"""The depth explorer: what it measures, and its words."""
 
 import itertools
 
-import jax
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from mrntk import MrntkError
-from mrntk.ntk import compat
-from mrntk.ntk.infinite import depth_kernels
 from mrntk.support.style import style
-from mrntk.widgets.depth import (
-    DRAWS,
-    MAX_DEPTH,
-    DepthView,
-    finite_kernels,
-    gain,
-    kernels_by_depth,
-    layer_factor,
-    measured,
-    trend,
-)
+from mrntk.widgets.depth import DRAWS, MAX_DEPTH, DepthView, layer_factor, measured, trend
 
 VIEW = DepthView()
-X = np.random.default_rng(0).normal(size=(5, 6))
-
-
-def test_agrees_with_neural_tangents():
-    found = kernels_by_depth(X, 4, w_std=2**0.5, b_std=0.1**0.5)
-    np.testing.assert_allclose(found, depth_kernels(X, "dnn", 4), rtol=1e-6)
-
-
-def test_agrees_with_neural_tangents_for_erf():
-    """`mrntk.ntk.infinite` has ReLU alone, so the layers are put together here."""
-    compat.neural_tangents()
-    from neural_tangents import stax
-
-    dense = stax.Dense(1, W_std=1.3, b_std=0.4, parameterization="ntk")
-    layers = stax.serial(dense, stax.Erf(), dense, stax.Erf(), dense)
-    with jax.enable_x64(True):
-        theirs = layers[2](X, None, "ntk")
-    found = kernels_by_depth(X, 3, w_std=1.3, b_std=0.4, activation="erf")
-    np.testing.assert_allclose(found[-1], theirs, rtol=1e-6)
-
-
-@pytest.mark.parametrize("activation", ["relu", "erf"])
-def test_finite_networks_equal_differentiation(activation):
-    """One network of depth 3 by automatic differentiation, over all weights and biases."""
-    from mrntk.widgets import depth as module
-
-    width, w_std, b_std = 7, 1.3, 0.4
-    layers = module._weights(6, width, 5)
-    act = jax.nn.relu if activation == "relu" else jax.scipy.special.erf
-
-    def network(theta, x):
-        (w1, b1), (w2, b2), (a, bias) = theta
-        h = act(w_std * x @ w1.T / 6**0.5 + b_std * b1)
-        h = act(w_std * h @ w2.T / width**0.5 + b_std * b2)
-        return w_std * h @ a / width**0.5 + b_std * bias
-
-    theta = [layers[0][:2], layers[1][:2], (layers[1][2], np.zeros(()))]
-    with jax.enable_x64(True):
-        jacobian = jax.jacobian(network)(jax.tree.map(jax.numpy.asarray, theta), X)
-        rows = np.concatenate([np.asarray(leaf).reshape(5, -1) for leaf in jax.tree.leaves(jacobian)], axis=1)
-    found = finite_kernels(X, width=width, seed=5, w_std=w_std, b_std=b_std, activation=activation)
-    np.testing.assert_allclose(found[2], rows @ rows.T, rtol=1e-9)
-
-
-def test_finite_networks_approach_the_limit():
-    setting = dict(w_std=1.3, b_std=0.4)
-    limit = kernels_by_depth(X, MAX_DEPTH, **setting)
-    mean = np.mean([finite_kernels(X, width=300, seed=seed, **setting) for seed in range(10)], axis=0)
-    off = [np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in zip(mean, limit, strict=True)]
-    assert off[0] < 1e-12 and max(off) < 0.2
-
-
-def test_gain():
-    for w_std in (0.7, 1.0, 2.0):
-        assert gain(w_std, 0.3) == pytest.approx(w_std**2 / 2)
-    assert gain(0.5, 0.5, "erf") < 1 < gain(2.0, 0.1, "erf")
 
 
 def test_without_biases_the_weights_change_the_scale_alone():
