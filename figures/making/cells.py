@@ -1,11 +1,13 @@
 """The pieces of a figure's data: computed side by side, each kept as soon as it is finished.
 
-A cell is one call of a figure module's `compute`, given by its keyword arguments. What is finished lies in a folder of its
-own until the figure's data are whole; its name says what it was computed from, so that after a kill only what is missing is
-computed.
+A cell is one call of a figure module's `compute`, given by its keyword arguments. What is finished lies in
+data/SCALE/pieces/ID/ until the figure's data are whole. Its name says what it was computed from: the arguments, the seed, the
+code that `compute` reaches and JAX's version, and nothing of the machine or of Python. So after a kill only what is missing is
+computed, also on another machine that has the pieces: at course scale Git does not ignore them.
 """
 
 import hashlib
+import importlib.metadata
 import io
 import json
 import os
@@ -15,7 +17,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -39,25 +40,18 @@ class Cell:
         return f"{self.module.stem}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
 
 
-@cache
-def package_hash() -> str:
-    """Of all code of `mrntk` and of the versions that numbers depend on: what an unfinished run was made with."""
-    import jax
-
-    import mrntk
-
-    root = Path(mrntk.__file__).resolve().parent
-    digest = hashlib.sha256(jax.__version__.encode())
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
 def make_cells(module: Path, code: str, pieces: list[dict], seed: int, folder: Path) -> list[Cell]:
-    """The cells of a figure; `folder` holds what an earlier run has finished of them."""
+    """The cells of a figure.
+
+    Parameters
+    ----------
+    code : hash of all code that they reach.
+    folder : what an earlier run has finished of them lies here.
+    """
+    jax = importlib.metadata.version("jax")
 
     def name(arguments: dict) -> str:
-        text = json.dumps([code, package_hash(), seed, arguments], sort_keys=True)
+        text = json.dumps([code, jax, seed, arguments], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     return [Cell(module, arguments, seed, folder / f"{name(arguments)}.json") for arguments in pieces]
@@ -76,9 +70,9 @@ def _sealed(content: dict) -> str:
 
 
 def finished(cell: Cell, say: Callable) -> dict | None:
-    """{"csv", "seconds"} of a cell that an earlier run finished, else None; a damaged file is said and removed."""
+    """What `keep` was given of a cell, if an earlier run finished it, else None; a damaged file is said and removed."""
     try:
-        content = json.loads(cell.store.read_text())
+        content = json.loads(cell.store.read_text(encoding="utf-8"))
         if content.pop("sha256") == _sealed(content):
             return content
     except FileNotFoundError:
@@ -133,7 +127,7 @@ def _attempt(number: int, cell: Cell, quickly: bool) -> tuple[int, dict | None, 
 
 
 def _in_worker(number: int, cell: Cell, quickly: bool) -> tuple[int, dict | None, str]:
-    # One thread a worker, since there is a worker a core. Read when JAX computes for the first time.
+    # One thread per worker, since there is one worker per core. Read when JAX computes for the first time.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
     return _attempt(number, cell, quickly)
 

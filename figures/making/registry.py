@@ -17,11 +17,10 @@ and either FROM, the ID of the figure whose data it draws, or data of its own:
     compute(key, **cell) -> DataFrame or list of dict   one piece, tidy: one observation a row
     MISSING         columns that may be empty; default, none
 
-Computing and drawing are apart: data go to data/SCALE/ID.csv with their provenance in ID.json, pictures to
+Computing and drawing are apart: data go to data/SCALE/ID.csv with their record in ID.json, pictures to
 rendered/SCALE/ID.png and .pdf. Data are computed again only when there is a reason, and the reason is printed.
 """
 
-import ast
 import difflib
 import hashlib
 import importlib.util
@@ -36,12 +35,15 @@ import pandas as pd
 from mrntk.support.errors import MrntkError
 
 from .cells import from_csv
+from .code import code_hash
 from .settings import changed
 
 SEED = 0
 _REQUIRED = ("ID", "TITLE", "PAPER", "ALT", "SAYS", "render", "finds")
 _OWN_DATA = ("SCALES", "compute")
-SHARED = "figures.experiments"  # code of the package that counts as the figures' own
+COMPUTING = ("compute", "cells")  # what data are made by
+EXPERIMENTS = ("figures.experiments",)  # what counts as a figure's own code, beside its module
+EVERYTHING = ("figures", "mrntk")  # this project's packages
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,18 @@ class Figure:
         return self if origin is None else load(self.path.with_name(f"{origin}.py"))
 
     def code_hash(self) -> str:
-        """Hash of `compute` and `cells` and of what they use in their module and in `figures.experiments`.
+        """Hash of `compute` and `cells` and of what they reach in their module and in `figures.experiments`.
 
-        Comments, docstrings, layout and drawing do not count.
+        It stands in the record of the data: an edit of these makes them stale, an edit of the library does not.
         """
-        module = ast.parse(self.path.read_text())
-        parts = _used_by(("compute", "cells"), module) + _shared(module)
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        return code_hash(self.path, COMPUTING, EXPERIMENTS)
+
+    def whole_code_hash(self) -> str:
+        """Hash of `compute` and `cells` and of all that they reach in this project, the library included.
+
+        Pieces of unfinished data are named by it, so that one sweep is never put together from two versions of a function.
+        """
+        return code_hash(self.path, COMPUTING, EVERYTHING)
 
     def parameters(self, scale: str, settings: Sequence[str] = ()) -> dict:
         """Keyword arguments of `cells`, with `settings` ("name=value") in place."""
@@ -77,43 +84,6 @@ class Figure:
     def pieces(self, parameters: dict) -> list[dict]:
         """Keyword arguments of `compute` for every piece of the data."""
         return self.module.cells(**parameters) if hasattr(self.module, "cells") else [parameters]
-
-
-def _without_docstrings(tree: ast.AST) -> ast.AST:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
-            node.body = node.body[1:] or [ast.Pass()]
-    return tree
-
-
-def _used_by(names: Sequence[str], module: ast.Module) -> list[str]:
-    """The definitions that `names` reach inside their module, themselves included, each without its docstring."""
-    definitions = {}
-    for node in module.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node] if isinstance(node, ast.FunctionDef) else []
-        definitions |= {getattr(target, "id", getattr(target, "name", None)): node for target in targets}
-    reached, waiting = {}, list(names)
-    while waiting:
-        name = waiting.pop()
-        if name in definitions and name not in reached:
-            node = _without_docstrings(definitions[name])
-            reached[name] = ast.unparse(node)  # not ast.dump, which differs between Pythons
-            waiting += [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
-    return [reached[name] for name in sorted(reached)]
-
-
-def _shared(module: ast.Module) -> list[str]:
-    """The modules of `figures.experiments` that are imported, directly or by one another."""
-    found, waiting = {}, [module]
-    while waiting:
-        for node in ast.walk(waiting.pop()):
-            name = node.module if isinstance(node, ast.ImportFrom) and node.module else ""
-            if name.startswith(f"{SHARED}.") and name not in found:
-                path = figures_folder() / "experiments" / f"{name.removeprefix(f'{SHARED}.')}.py"
-                tree = _without_docstrings(ast.parse(path.read_text()))
-                found[name] = ast.unparse(tree)
-                waiting.append(tree)
-    return [found[name] for name in sorted(found)]
 
 
 def figures_folder() -> Path:
@@ -175,7 +145,7 @@ def why_recompute(figure: Figure, csv: Path, parameters: dict) -> str | None:
     if not csv.exists() or not record.exists():
         return "there are none yet"
     try:
-        known = json.loads(record.read_text())
+        known = json.loads(record.read_text(encoding="utf-8"))
         known_hash = known.get("csv_sha256")
     except (ValueError, AttributeError):
         return f"{record.name} is not readable"
@@ -201,4 +171,4 @@ def committed_data(name: str, scale: str = "course") -> pd.DataFrame:
     reason = why_recompute(figure, csv, figure.parameters(scale))
     if reason is not None:
         raise MrntkError(f"{csv.name}: {reason}. Run `mrntk figures {figure.id} --scale {scale}` first.")
-    return from_csv(csv.read_text())
+    return from_csv(csv.read_text(encoding="utf-8"))

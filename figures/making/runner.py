@@ -29,8 +29,10 @@ class _Work:
     parameters: dict
     scale: str
     csv: Path
+    store: Path  # the folder of its finished pieces
     lock: FileLock
     origin: dict
+    code: str  # when the run began: an edit meanwhile makes the data stale
     cells: list[Cell]
     done: dict[Path, dict] = field(default_factory=dict)  # by the cells' places
 
@@ -38,13 +40,20 @@ class _Work:
     def expected(self) -> float:
         """Seconds that a cell took when the data on disk were made; NaN if nobody knows."""
         try:
-            record = json.loads((figures_folder() / "data" / self.scale / f"{self.figure.id}.json").read_text())
+            path = figures_folder() / "data" / self.scale / f"{self.figure.id}.json"
+            record = json.loads(path.read_text(encoding="utf-8"))
             return record["seconds"] / record["cells"]
         except (OSError, ValueError, KeyError, TypeError):
             return float("nan")
 
+    def add(self, cell: Cell, found: dict):
+        """Keep what a cell gave, with where it came from: another run, on another machine, may finish the rest."""
+        content = found | {"origin": self.origin}
+        keep(cell, content)
+        self.done[cell.store] = content
+
     def finish(self):
-        """Put the pieces together and write data and record."""
+        """Put the pieces together, write data and record, and remove the pieces, those of other code included."""
         parts = [from_csv(self.done[cell.store]["csv"]) for cell in self.cells]
         content = to_csv(pd.concat(parts, ignore_index=True)).encode()
         record = self.origin | {
@@ -54,18 +63,22 @@ class _Work:
             "parameters": self.parameters,
             "seconds": round(sum(self.done[cell.store]["seconds"] for cell in self.cells), 1),
             "cells": len(self.cells),
-            "code": self.figure.code_hash(),
+            "code": self.code,
             "csv_sha256": hashlib.sha256(content).hexdigest(),
         }
+        others = {piece["origin"]["made"]: piece["origin"] for piece in self.done.values()}
+        others.pop(self.origin["made"], None)
+        if others:
+            record["pieces_from"] = [others[made] for made in sorted(others)]
         # The record goes last: without it, or with one that does not match, the data are not believed.
         write_atomically(self.csv, content)
         write_atomically(self.csv.with_suffix(".json"), (json.dumps(record, indent=2) + "\n").encode())
-        for cell in self.cells:
-            cell.store.unlink(missing_ok=True)
+        for piece in self.store.glob("*.json"):
+            piece.unlink(missing_ok=True)
 
 
 def default_jobs() -> int:
-    """A worker a core that this process may use."""
+    """One worker per core that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -93,14 +106,14 @@ class _Session:
             csv = self.place(source, root)
             reason = why_recompute(source, csv, parameters)
             if reason is None:
-                return from_csv(csv.read_text()), ""
+                return from_csv(csv.read_text(encoding="utf-8")), ""
         return None, reason
 
     def begin(self, figure: Figure, *, wait: bool) -> _Work | None:
         """Take the figure's lock and look what an unfinished run left; None if another run has the lock."""
         csv = self.place(figure, self.out)
         ensure_writable(csv.parent)
-        store = self.out / "data" / ".unfinished" / self.folder / figure.id
+        store = csv.parent / "pieces" / figure.id
         store.mkdir(parents=True, exist_ok=True)
         lock = FileLock(store / "lock")
         try:
@@ -108,8 +121,8 @@ class _Session:
         except Timeout:
             return None
         parameters = figure.parameters(self.scale, self.settings)
-        cells = make_cells(figure.path, figure.code_hash(), figure.pieces(parameters), SEED, store)
-        work = _Work(figure, parameters, self.scale, csv, lock, provenance(), cells)
+        cells = make_cells(figure.path, figure.whole_code_hash(), figure.pieces(parameters), SEED, store)
+        work = _Work(figure, parameters, self.scale, csv, store, lock, provenance(), figure.code_hash(), cells)
         for cell in cells:
             content = finished(cell, self.say)
             if content is not None:
@@ -142,8 +155,7 @@ def _compute(works: list[_Work], *, jobs: int, dask: str | None, bar: Callable, 
                 work.finish()
         for cell, content in compute_all(waiting, jobs=jobs, dask=dask, quickly=quickly):
             work = owner[cell.store]
-            keep(cell, content)
-            work.done[cell.store] = content
+            work.add(cell, content)
             progress.set_postfix_str(f"{work.figure.id} {len(work.done)}/{len(work.cells)},", refresh=False)
             progress.update(weight[work.csv])
             if len(work.done) == len(work.cells):
@@ -218,7 +230,7 @@ def run(
     ids : which; all by default.
     settings : "name=value" changes of a figure's parameters; data and pictures then go to folders of their own.
     fresh : compute the data again even if those on disk are good. Pieces of an unfinished run are not computed twice.
-    jobs : worker processes; default, one a core. With 1 everything is computed in this process.
+    jobs : worker processes; default, one per core. With 1 everything is computed in this process.
     dask : address of a Dask scheduler whose workers compute, or "local".
     bar : makes a progress bar from `total`, with `update`, `set_postfix_str` and `close`, like tqdm's.
 

@@ -39,19 +39,33 @@ def test_what_compute_and_cells_use_is(folder, old, new):
     assert hash_with(folder) != hash_with(folder, old, new)
 
 
-def test_shared_experiments_count_as_the_figures_code(folder):
-    """Directly imported, and imported by those."""
-    plain = hash_with(folder)
-    one = hash_with(
-        folder, "import matplotlib", "from figures.experiments.reprogramming import MAPS\nimport matplotlib"
-    )
-    assert (
-        plain
-        != one
-        == hash_with(
-            folder, "import matplotlib", "from figures.experiments.reprogramming import measure\nimport matplotlib"
+def hashes_with(folder, line, old="", new=""):
+    """(hash in the record, hash of the pieces) of the tiny figure with a line before its imports."""
+    (folder / "tiny.py").write_text(MODULE.replace("import mat", f"{line}\nimport mat").replace(old, new))
+    figure = registry.get_figure("tiny")
+    return figure.code_hash(), figure.whole_code_hash()
+
+
+def test_what_is_used_of_the_shared_experiments_counts_as_the_figures_code(folder):
+    """What is only imported does not; what those use, does."""
+    line = "from figures.experiments.reprogramming import LOSSES, examples"
+    plain, imported = hash_with(folder), hashes_with(folder, line)[0]
+    one, other = (hashes_with(folder, line, "FACTOR *", f"{use} *")[0] for use in ("len(LOSSES)", "examples()"))
+    assert plain == imported and len({plain, one, other}) == 3
+
+
+def test_the_library_counts_for_pieces_alone(folder):
+    """An edit of the library keeps committed data; from whichever of its modules a name is imported, it is the same name."""
+    here, again, other = (
+        hashes_with(folder, f"from mrntk.{line}", "FACTOR *", "spectrum(FACTOR) *")
+        for line in (
+            "spectrum import spectrum",
+            "spectrum.eigenvalues import spectrum",
+            "spectrum import alignment as spectrum",
         )
     )
+    assert here == again and here[1] != other[1]
+    assert hashes_with(folder, "from mrntk.none import nothing as spectrum")[0] == hash_with(folder)
 
 
 def test_unknown_figure_names_the_nearest(folder):

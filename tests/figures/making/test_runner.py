@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def test_first_run_writes_data_record_and_pictures(folder):
     record = json.loads((folder / "data/smoke/tiny.json").read_text())
     assert {"commit", "versions", "device", "processor", "seconds", "cells", "seed", "parameters"} <= set(record)
     assert (folder / "data/smoke/tiny.csv").read_text() == CSV
-    assert not list((folder / "data/.unfinished").rglob("*.json"))
+    assert [path.name for path in folder.glob("data/smoke/pieces/*/*")] == ["lock"]
 
 
 def test_second_run_computes_nothing_and_draws_the_same_bytes(folder):
@@ -155,19 +156,69 @@ def test_a_damaged_piece_is_said_and_computed_again(folder):
     with pytest.raises(MrntkError, match="failed"):
         run()
     (folder / "block").unlink()
-    first, _ = (folder / "data/.unfinished/smoke/tiny").glob("*.json")
+    first, _ = (folder / "data/smoke/pieces/tiny").glob("*.json")
     first.write_text(first.read_text().replace("value", "valeu"))
     assert "a piece of an unfinished run, is damaged" in run()[1]
     assert len(computed()) == 4 and (folder / "data/smoke/tiny.csv").read_text() == CSV
 
 
-def test_pieces_of_other_code_are_not_used(folder, monkeypatch):
+@pytest.mark.parametrize("change", ["code", "jax"])
+def test_pieces_of_other_code_are_not_used_and_go_when_the_data_are_whole(folder, monkeypatch, change):
     failing(folder, 2)
     with pytest.raises(MrntkError, match="failed"):
         run()
     (folder / "block").unlink()
-    monkeypatch.setattr(cells, "package_hash", lambda: "another package")
+    if change == "code":
+        (folder / "tiny.py").write_text((folder / "tiny.py").read_text().replace("FACTOR = 2", "FACTOR = 4 // 2"))
+    else:
+        monkeypatch.setattr(cells.importlib.metadata, "version", lambda package: "another")
     assert "unfinished run" not in run()[1]
+    assert not list(folder.glob("data/smoke/pieces/tiny/*.json"))
+    assert (folder / "data/smoke/tiny.csv").read_text() == CSV
+
+
+def test_pieces_travel_to_another_machine_and_the_record_says_so(folder, monkeypatch, tmp_path_factory):
+    computed = failing(folder, 1)
+    monkeypatch.setattr(runner, "provenance", lambda: {"made": "on Monday", "processor": "the first"})
+    with pytest.raises(MrntkError, match="failed"):
+        run()
+    (folder / "block").unlink()
+    there = tmp_path_factory.mktemp("there") / "figures"
+    shutil.copytree(folder, there)
+    for module in (registry, runner):
+        monkeypatch.setattr(module, "figures_folder", lambda: there)
+    monkeypatch.setattr(runner, "provenance", lambda: {"made": "on Tuesday", "processor": "the second"})
+    assert "2 of its 3 pieces are there from an unfinished run" in run()[1]
+    assert sorted(computed()) == ["0", "1", "2"]
+    assert (there / "data/smoke/tiny.csv").read_text() == CSV
+    record = json.loads((there / "data/smoke/tiny.json").read_text())
+    assert record["processor"] == "the second"
+    assert record["pieces_from"] == [{"made": "on Monday", "processor": "the first"}]
+    assert "pieces_from" not in json.loads(run(fresh=True)[0] and (there / "data/smoke/tiny.json").read_text())
+
+
+def test_git_ignores_all_pieces_but_those_of_the_course(root):
+    """Those travel; locks and halves of files do not."""
+    pieces = ["course/pieces/one/0a.json"]
+    others = [
+        "course/pieces/one/lock",
+        "course/pieces/one/.0a.json.x",
+        "course-1a2b/pieces/one/0a.json",
+        "smoke/pieces/one/0a.json",
+    ]
+    paths = [f"figures/data/{path}" for path in pieces + others]
+    found = subprocess.run(["git", "check-ignore", *paths], cwd=root, capture_output=True, text=True)
+    if found.returncode == 128:
+        pytest.skip("not a Git checkout")
+    assert found.stdout.split() == paths[1:]
+
+
+def test_an_edit_in_mid_sweep_makes_the_data_stale(folder):
+    text = MODULE.replace(RETURN, f"    import pathlib\n    _edit(pathlib.Path({str(folder / 'tiny.py')!r}))\n{RETURN}")
+    edit = "def _edit(path): path.write_text(path.read_text().replace('FACTOR = 2', 'FACTOR = 3'))\n"
+    (folder / "tiny.py").write_text(text.replace("def cells", f"{edit}def cells"))
+    with pytest.raises(MrntkError, match="the figure's code changed, although they were just computed"):
+        run()
 
 
 def test_a_full_disk_is_one_sentence_and_loses_nothing(folder, monkeypatch):
@@ -234,7 +285,7 @@ def test_kill_in_mid_sweep_loses_nothing_that_was_finished(folder, jobs):
         .replace('"n": 3', '"n": 8')
         .replace("    with open(", "    import time; time.sleep(0.3)\n    with open(")
     )
-    store = folder / "data/.unfinished/smoke/tiny"
+    store = folder / "data/smoke/pieces/tiny"
     process = start(folder, jobs)
     wait_for(lambda: len(list(store.glob("*.json"))) >= 3)
     process.send_signal(signal.SIGKILL)
