@@ -8,19 +8,10 @@ from .files import ensure_writable
 VARIABLE = "MRNTK_CACHE"
 
 
-def _default() -> Path:
-    """The platform's cache of this user, for example ~/.cache/mrntk on Linux."""
-    try:
-        from platformdirs import user_cache_path
-    except ImportError:
-        return Path.home() / ".cache" / "mrntk"
-    return user_cache_path("mrntk", appauthor=False)
-
-
 def cache_folder(part: str = "") -> Path:
     """The folder named by the environment variable MRNTK_CACHE, else the platform's cache of this user; made if need be.
 
-    Everything in it can be deleted: it is made or fetched again when it is needed.
+    The latter is ~/.cache/mrntk on Linux. Everything in it can be deleted: it is made or fetched again when it is needed.
 
     Parameters
     ----------
@@ -32,6 +23,11 @@ def cache_folder(part: str = "") -> Path:
         If it cannot be made or written; the message says how to choose another.
     """
     chosen = os.environ.get(VARIABLE)
-    folder = (Path(chosen).expanduser() if chosen else _default()).absolute() / part
+    if chosen:
+        folder = Path(chosen).expanduser().absolute() / part
+    else:
+        from pooch import os_cache  # here, since its import takes a while
+
+        folder = os_cache("mrntk") / part
     ensure_writable(folder, hint=f"set the environment variable {VARIABLE} to a folder that can be written")
     return folder

@@ -1,145 +1,121 @@
 """Downloads that go on where they stopped, are checked before they are used, and are made once."""
 
-import hashlib
-import os
+import shutil
 import sys
-from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+
+import pooch
+import requests
+import urllib3
+from filelock import FileLock, Timeout
+from tqdm import tqdm
 
 from .cache import cache_folder
 from .errors import MrntkError
-from .transfer import Failed, Transfer
 
-try:
-    import fcntl
-except ImportError:  # Windows: two processes at once would damage each other's part file, which the digest finds
-    fcntl = None
-
-
-def _mismatch(path: Path, digests: dict[str, str]) -> str | None:
-    """None if the file has all the digests, else words that say which it lacks."""
-    hashes = {name: hashlib.new(name, usedforsecurity=False) for name in digests}
-    with open(path, "rb") as file:
-        while block := file.read(2**20):
-            for each in hashes.values():
-                each.update(block)
-    for name, expected in digests.items():
-        if hashes[name].hexdigest() != expected.lower():
-            return f"its {name} is {hashes[name].hexdigest()} instead of {expected.lower()}"
-    return None
+ATTEMPTS = 6  # in one call; a later one goes on where they ended
+BUSY, TRIES = (408, 429, 500, 502, 503, 504), 3  # answers after which the server is asked again, and how often
+PAUSE = 1.0  # seconds before it is asked once more, doubled every time
+TIMEOUT = 30.0  # seconds without a byte that end an attempt
+BLOCK = 2**16  # bytes read at once
+WRONG = "what came is damaged or another file, its sha256 is not the expected one"
 
 
-@contextmanager
-def _part_file(path: Path):
-    """The part file of `path`, open, which this process alone writes; waits for another that fetches the same file."""
-    part = path.with_name(f"{path.name}.part")
-    while True:
-        with open(part, "ab+") as file:
-            if fcntl is not None:
-                _lock(file, path.name)
-            if _is_at(file, part):  # the process that was waited for may have moved or removed this very file
-                yield part, file
-                return
+def _session(url: str) -> requests.Session:
+    """It knows http and https alone, so that no redirect leads elsewhere, and from https none leads to http."""
+    session = requests.Session()
+    retry = urllib3.Retry(TRIES, backoff_factor=PAUSE, status_forcelist=BUSY, respect_retry_after_header=False)
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry))
+    if url.startswith("https:"):
+        del session.adapters["http://"]
+    return session
 
 
-def _is_at(file, path: Path) -> bool:
+class _Resuming:
+    """How pooch gets a file of `size` bytes: appended to the part file, where the next attempt or call goes on."""
+
+    def __init__(self, part: Path, size: int):
+        self.part, self.size, self.in_one_piece = part, size, False
+
+    def __call__(self, url: str, output_file: str, pooch):
+        """Fetch the rest. Pooch calls again after an error of requests and after a wrong digest, not after an OSError."""
+        if self.in_one_piece:  # then the digest was wrong, and no older piece is to blame
+            raise OSError(WRONG)
+        have = self.part.stat().st_size if self.part.exists() else 0
+        try:
+            with _session(url) as session:
+                self.in_one_piece = self.receive(session, url, have)
+        except requests.RequestException as error:  # there was no answer, or none that can be used
+            found = error.args[0] if error.args else error
+            raise OSError(str(getattr(found, "reason", found)).rstrip(".")) from None
+        except urllib3.exceptions.HTTPError as error:  # it broke off
+            raise requests.ConnectionError(error.args[0]) from None
+        self.part.replace(output_file)
+
+    def receive(self, session: requests.Session, url: str, start: int) -> bool:
+        """Append the bytes from `start` on. True if all came at once, which they do where the server gives no part."""
+        if start == self.size:
+            return False
+        asked = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        with session.get(url, headers=asked, stream=True, timeout=TIMEOUT) as answer:
+            given = answer.headers.get("Content-Range")
+            if start and answer.status_code in (206, 416) and given != f"bytes {start}-{self.size - 1}/{self.size}":
+                return self.receive(session, url, 0)
+            answer.raise_for_status()
+            start = have = start if answer.status_code == 206 else 0
+            if answer.raw.length_remaining not in (None, self.size - start):
+                raise OSError(f"the server's file has {start + answer.raw.length_remaining:,} bytes, not {self.size:,}")
+            missing = self.size - start - shutil.disk_usage(self.part.parent).free
+            if missing > 0:
+                raise OSError(f"{self.part.parent} needs {missing / 1e6:,.0f} MB more of free disk space")
+            shown = {"desc": self.part.stem, "unit": "B", "unit_scale": True, "disable": None, "leave": False}
+            with tqdm(total=self.size, initial=start, **shown) as bar, open(self.part, "ab") as file:
+                file.truncate(start)
+                for block in answer.raw.stream(BLOCK, decode_content=False):
+                    written = file.write(block[: self.size - have])
+                    have += written
+                    bar.update(written)
+                    if have == self.size:
+                        return start == 0
+        raise urllib3.exceptions.ProtocolError(f"the connection ended after {have:,} of {self.size:,} bytes")
+
+
+def _alone(name: str):
+    """A context in which this process alone downloads the file of that name; waits for another that does."""
+    lock = FileLock(cache_folder("locks") / name)
     try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _lock(file, name: str):
-    """Freed when the file is closed, also by a kill."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        return lock.acquire(blocking=False)
+    except Timeout:
         print(f"mrntk: waiting for another process that downloads {name}", file=sys.stderr)
-        fcntl.flock(file, fcntl.LOCK_EX)
+        return lock.acquire()
 
 
-def _fill(transfer: Transfer, part: Path, digests: dict[str, str]):
-    """Fetch the file; one that was put together from pieces and is wrong is fetched once more as a whole."""
-    transfer.run()
-    wrong = _mismatch(part, digests)
-    if wrong and transfer.pieced:
-        transfer.restart()
-        transfer.best = 0
-        transfer.run()
-        wrong = _mismatch(part, digests)
-    if wrong:
-        transfer.restart()
-        raise Failed(f"what came is damaged or another file: {wrong}")
-
-
-def _bar(**sizes):
-    from tqdm import tqdm
-
-    return tqdm(
-        unit="B", unit_scale=True, disable=None, leave=False, **sizes
-    )  # on stderr; silent where that is no terminal
-
-
-def download(
-    url: str,
-    *,
-    name: str,
-    sha256: str | None = None,
-    md5: str | None = None,
-    bytes: int | None = None,
-    progress: Callable | None = None,
-    timeout: float = 30.0,
-) -> Path:
+def download(url: str, *, name: str, sha256: str, size: int) -> Path:
     """Fetch a file once, into the folder downloads of `cache_folder()`; a file there with the right digest is not fetched again.
 
-    An interrupted download goes on where it stopped, in this call or a later one. A file is moved to its name only when its
-    digest is right. Of several processes that want the same file, one fetches it and the others wait.
+    An interrupted download goes on where it stopped, in this call or a later one. A file gets its name only when its digest is
+    right. Of several processes that want the same file, one fetches it and the others wait.
 
     Parameters
     ----------
     url : http or https.
     name : of the file in the cache.
-    sha256, md5 : hexadecimal digests; at least one, all that are given must be right. An md5, which is what most authors of
-        data sets publish, guards against damage, but not against malice.
-    bytes : size of the file, if it is known.
-    progress : makes a progress bar with `update(n)` and `close()` from `total`, `initial` (bytes; the total may be None) and
-        `desc`, like tqdm, which is the default where stderr is a terminal.
-    timeout : seconds without a byte after which the connection is made anew.
+    sha256 : its hexadecimal digest.
+    size : its bytes.
 
     Raises
     ------
     MrntkError
-        If it cannot be fetched, or is not what the digests say; the message says how to get it by hand.
+        If it cannot be fetched, or is not what the digest says; the message says how to get it by hand.
     """
-    digests = {kind: digest for kind, digest in (("sha256", sha256), ("md5", md5)) if digest}
-    if not digests:
-        raise MrntkError(f"sha256 is missing: a download is not used unchecked; give the sha256 or the md5 of {name}.")
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise MrntkError(f"url={url!r}: give an address that begins with http:// or https://.")
-    if not name or Path(name).name != name or name.startswith("."):
-        raise MrntkError(f"name={name!r}: give the plain name of a file, without a folder.")
-    path = cache_folder("downloads") / name
-    if path.is_file() and _mismatch(path, digests) is None:
-        return path
-    with _part_file(path) as (part, file):
-        if path.is_file() and _mismatch(path, digests) is None:  # fetched by the process that was waited for
-            part.unlink()
-            return path
-        transfer = Transfer(url, file, bytes, timeout, lambda **sizes: (progress or _bar)(desc=name, **sizes))
+    folder = cache_folder("downloads")
+    files = pooch.Pooch(folder, base_url="", registry={name: sha256}, urls={name: url}, retry_if_failed=ATTEMPTS - 1)
+    with _alone(name):
         try:
-            _fill(transfer, part, digests)
-        except Failed as error:
+            return Path(files.fetch(name, downloader=_Resuming(folder / f"{name}.part", size)))
+        except (OSError, ValueError) as error:  # ValueError is what pooch says of a wrong digest
+            found = WRONG if isinstance(error, ValueError) else error
             raise MrntkError(
-                f"cannot download {url}: {error}; try again later, or download it yourself and put it at {path}"
+                f"cannot download {url}: {found}; try again later, or download it yourself and put it at {folder / name}"
             ) from None
-        finally:
-            if transfer.bar is not None:
-                transfer.bar.close()
-            if not transfer.have():
-                part.unlink(missing_ok=True)
-        if fcntl is None:
-            file.close()  # Windows moves no open file
-        part.replace(path)
-    return path

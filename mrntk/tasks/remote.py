@@ -16,7 +16,6 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ..support.cards import Entry
-from ..support.downloads import download
 from ..support.errors import MrntkError
 from .own_images import read_image
 from .remote_cards import CARDS, FILES, WORDNET
@@ -26,6 +25,8 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package dat
 
 
 def _fetched(task: str) -> list[Path]:
+    from ..support.downloads import download  # what it imports takes as long as a third of `mrntk.tasks`
+
     return [download(**file) for file in FILES[task]]
 
 
@@ -48,7 +49,7 @@ def _part(name: str, labels: np.ndarray, per_class: int | None, *, training: boo
             f"task {name}: labels run from {labels.min()} to {labels.max()}, not over ten classes: the file is damaged."
         )
     if per_class is not None and (per_class < 1 or (training and per_class > counts.min())):
-        raise MrntkError(f"per_class={per_class}: task {name} has 1 to {counts.min()} training examples a class.")
+        raise MrntkError(f"per_class={per_class}: task {name} has 1 to {counts.min()} training examples per class.")
     rows = first_rows(labels, per_class)
     return rows, labels[rows].astype(int)
 
@@ -94,7 +95,7 @@ def _named(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
 
 
 def cifar10(per_class: int | None = None) -> Task:
-    """CIFAR-10: 50,000 + 10,000 photographs of 32 x 32. The binary version: a label, then 3 x 1024 values, an image."""
+    """CIFAR-10: 50,000 + 10,000 photographs of 32 x 32. The binary version: per image a label, then 3 x 1024 values."""
     (path,) = _fetched("cifar10")
     names = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
     content = _named(path, names)
@@ -170,7 +171,7 @@ def fashion(per_class: int | None = None) -> Task:
     """Fashion-MNIST, 60,000 + 10,000 pictures of clothes, 28 x 28: from Debian's package if it is installed, else downloaded."""
     plain = [DEBIAN / file["name"].removeprefix("fashion-") for file in FILES["fashion"]]
     paths = plain if all(path.is_file() for path in plain) else _fetched("fashion")
-    arrays = [_idx(path, 1 if "labels" in path.name else 3) for path in paths]
+    arrays = [read_idx(path, 1 if "labels" in path.name else 3) for path in paths]
     parts = [(arrays[0][:, None], arrays[1]), (arrays[2][:, None], arrays[3])]
     for (images, labels), path in zip(parts, paths[::2], strict=True):
         if len(images) != len(labels) or images.shape[1:] != (1, 28, 28):
@@ -178,7 +179,7 @@ def fashion(per_class: int | None = None) -> Task:
     return _task("fashion", parts, per_class)
 
 
-def _idx(path: Path, axes: int) -> np.ndarray:
+def read_idx(path: Path, axes: int) -> np.ndarray:
     """A gzipped IDX file of unsigned bytes: two zeros, the type 8, the number of axes, their sizes (big-endian), the values."""
     try:
         content = gzip.decompress(path.read_bytes())

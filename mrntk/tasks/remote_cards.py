@@ -4,72 +4,49 @@ from ..support.cards import Card
 from . import fashion
 from .images import DIGIT_NAMES
 
+_STANFORD = "http://ufldl.stanford.edu/housenumbers/"
 _FASHION = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/b2617bb6d3ffa2e429640350f613e3291e10b141/data/fashion/"
-# The arguments of `download` for the files of every task. The md5s are those that the authors or the usual loaders publish, the
-# sha256s and sizes those that TensorFlow Datasets records.
+
+
+def _file(url: str, size: int, sha256: str, before: str = "") -> dict:
+    """The arguments of `download`; `before` stands before the file's own name in the cache."""
+    return {"url": url, "name": before + url.rpartition("/")[2], "sha256": sha256, "size": size}
+
+
+# Sizes and digests are those that TensorFlow Datasets records.
 FILES: dict[str, list[dict]] = {
     "cifar10": [
-        {
-            "url": "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-            "name": "cifar-10-binary.tar.gz",
-            "md5": "c32a1d4ab5d03f1284b67883e8d87530",
-            "sha256": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-            "bytes": 170052171,
-        }
+        _file(
+            "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", 170052171,
+            "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        ),
     ],
     "stl10": [
-        {
-            "url": "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
-            "name": "stl10_binary.tar.gz",
-            "md5": "91f7769df0f17e558f3565bffb0c7dfb",
-            "sha256": "f31fd99273a1acb8609c8db427cebb1de3f71de77758cdc0e22956e1289b9866",
-            "bytes": 2640397119,
-        }
-    ],
-    "svhn": [
-        {
-            "url": "http://ufldl.stanford.edu/housenumbers/train_32x32.mat",
-            "name": "svhn-train_32x32.mat",
-            "md5": "e26dedcc434d2e4c54c9b2d4a06d8373",
-            "sha256": "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
-            "bytes": 182040794,
-        },
-        {
-            "url": "http://ufldl.stanford.edu/housenumbers/test_32x32.mat",
-            "name": "svhn-test_32x32.mat",
-            "md5": "eb5a983be6a315427106f1b164d9cef3",
-            "sha256": "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
-            "bytes": 64275384,
-        },
+        _file(
+            "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz", 2640397119,
+            "f31fd99273a1acb8609c8db427cebb1de3f71de77758cdc0e22956e1289b9866",
+        ),
     ],
     "imagenette": [
-        {
-            "url": "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160.tgz",
-            "name": "imagenette2-160.tgz",
-            "md5": "e793b78cc4c9e9a4ccc0c1155377a412",
-            "sha256": "64d0c4859f35a461889e0147755a999a48b49bf38a7e0f9bd27003f10db02fe5",
-            "bytes": 99003388,
-        }
+        _file(
+            "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160.tgz", 99003388,
+            "64d0c4859f35a461889e0147755a999a48b49bf38a7e0f9bd27003f10db02fe5",
+        ),
+    ],
+    "svhn": [
+        _file(_STANFORD + name, size, sha256, "svhn-")
+        for name, size, sha256 in (
+            ("train_32x32.mat", 182040794, "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8"),
+            ("test_32x32.mat", 64275384, "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b"),
+        )
     ],
     "fashion": [
-        {"url": _FASHION + name, "name": "fashion-" + name, "md5": md5, "sha256": sha256, "bytes": size}
-        for name, size, md5, sha256 in (
-            (
-                "train-images-idx3-ubyte.gz", 26421880, "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-                "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-            ),
-            (
-                "train-labels-idx1-ubyte.gz", 29515, "25c81989df183df01b3e8a0aad5dffbe",
-                "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-            ),
-            (
-                "t10k-images-idx3-ubyte.gz", 4422102, "bef4ecab320f06d8554ea6380940ec79",
-                "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-            ),
-            (
-                "t10k-labels-idx1-ubyte.gz", 5148, "bb300cfdad3c16e7a12a480ee83cd310",
-                "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-            ),
+        _file(_FASHION + name, size, sha256, "fashion-")
+        for name, size, sha256 in (
+            ("train-images-idx3-ubyte.gz", 26421880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+            ("train-labels-idx1-ubyte.gz", 29515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+            ("t10k-images-idx3-ubyte.gz", 4422102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+            ("t10k-labels-idx1-ubyte.gz", 5148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
         )
     ],
 }  # fmt: skip
@@ -84,7 +61,7 @@ WORDNET = {
 
 
 def _card(name: str, title: str, shape, classes, size: str, origin: str, licence: str, citation: str) -> Card:
-    megabytes = round(sum(file["bytes"] for file in FILES[name]) / 1e6, 1)
+    megabytes = round(sum(file["size"] for file in FILES[name]) / 1e6, 1)
     return Card(name, title, shape, 10, classes, size, origin, licence, citation, download_mb=megabytes)
 
 
