@@ -1,6 +1,6 @@
 """What the paper claims, and what the data of the figures say of it.
 
-A claim has one or more parts. A part is one number a seed, and the side on which their mean should lie; it is judged by
+A claim has one or more parts. A part is one number per seed, and the side on which their mean should lie; it is judged by
 Student's 95 % interval of that mean alone:
 
     holds        the whole interval lies where the claim wants it
@@ -32,7 +32,7 @@ UNDECIDED, UNTESTED = "undecided", "not testable here"
 
 @dataclass(frozen=True)
 class Part:
-    """One number a seed, and the open interval (low, high) in which their mean should lie."""
+    """One number per seed, and the open interval (low, high) in which their mean should lie."""
 
     name: str
     values: Sequence[float] | np.ndarray

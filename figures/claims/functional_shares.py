@@ -1,8 +1,7 @@
 """How much of the variance of log target loss each functional of the spectrum explains, for a seed that the fit has not seen.
 
 Every functional is replaced by its rank within a pair of tasks: so one that is 0 for some kernels needs no floor, and a
-monotone relation of
-any shape counts. Each pair of tasks has its own constant; one slope is shared.
+monotone relation of any shape counts. Each pair of tasks has its own constant; one slope is shared.
 """
 
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ def _ranked(data: pd.DataFrame) -> pd.DataFrame:
 
 
 def shares(data: pd.DataFrame) -> pd.DataFrame:
-    """One row a seed left out, one column a functional, for the data of ONE input map."""
+    """One row per seed left out, one column per functional, for the data of ONE input map."""
     found = variance_explained(_ranked(data), COLUMNS, "log_loss", groups=GROUPS)
     return pd.DataFrame(found, columns=list(COLUMNS))
 

@@ -1,9 +1,11 @@
-"""The claims and their rules. Each function turns the data of a figure into parts: one number a seed, and where their mean
-should lie.
+"""The claims and their rules. A claim is one function: what it claims, by which figure and by which rule stands above it, and
+it turns the data of that figure into parts, one number per seed each and where their mean should lie.
 
-Slopes are least-squares slopes of a logarithm against depth, one a seed, averaged over pairs of source and target task.
+Slopes are least-squares slopes of a logarithm against depth, one per seed, averaged over pairs of source and target task.
 "Target loss" is the loss on the target's training examples after training, which Corollary 1 speaks of, not the test loss.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,13 +21,37 @@ MAPS = ("fc", "vp", "vp_fc")
 ENOUGH = 0.5  # share of the variance that "governs" asks for
 ROUGHLY = 0.5  # relative change that "roughly constant" allows
 NEAR = 0.05  # accuracy that reprogramming may lose against fine-tuning and still "suffice"
-FEW = 10  # examples a class that count as little data
+FEW = 10  # examples per class that count as little data
+
+CLAIMS: list[Claim] = []  # in the order of their definition
+
+
+def claim(sentence: str, *, figure: str, rule: str) -> Callable:
+    """Makes a claim of the function below it, whose name is the claim's ID.
+
+    Parameters
+    ----------
+    sentence : what the paper says, in our words.
+    figure : ID of the figure whose data the function takes.
+    rule : what the function does, in words.
+    """
+
+    def collected(parts: Callable) -> Callable:
+        CLAIMS.append(Claim(parts.__name__, sentence, figure, rule, parts))
+        return parts
+
+    return collected
 
 
 def _name(*parts: str) -> str:
     return " ".join((NAMES | MAP_NAMES).get(part, part) for part in parts)
 
 
+@claim(
+    "The smallest eigenvalue of the source's kernel rises with depth",
+    figure="source_min_eigenvalue",
+    rule="the slope of log lambda_min[K_S] against depth is positive, for every architecture",
+)
 def ks_rises(data):
     data = data.rename(columns={"draw": "seed"})
     return [
@@ -33,6 +59,11 @@ def ks_rises(data):
     ]
 
 
+@claim(
+    "... and not only because the whole kernel grows (our addition)",
+    figure="source_min_eigenvalue",
+    rule="the slope of log(lambda_min / mean eigenvalue) against depth is positive, for every architecture",
+)
 def ks_rises_relatively(data):
     data = data.rename(columns={"draw": "seed"}).assign(relative=lambda d: d["lambda_min"] / d["lambda_mean"])
     return [
@@ -45,6 +76,11 @@ def _sources(data):
     return data[data["loss"] == "mse"].drop_duplicates(["family", "depth", "source_task", "seed"])
 
 
+@claim(
+    "The source improves with depth",
+    figure="source_quality",
+    rule="the slope of the source's log test loss against depth is negative",
+)
 def source_improves(data):
     groups = _sources(data).groupby("family", sort=False)
     return [
@@ -57,16 +93,31 @@ def _target_slopes(data, family, name, loss="mse"):
     return slopes(part, "train_loss", by=PAIR)
 
 
+@claim(
+    "With FC, the target loss falls with the source's depth",
+    figure="depth_to_target",
+    rule="the slope of the log target loss against depth is negative",
+)
 def fc_falls(data):
     return [Part(_name(family, "fc"), _target_slopes(data, family, "fc"), high=0) for family in ("dnn", "cnn")]
 
 
+@claim(
+    "With VP at a small source input, it does not",
+    figure="depth_to_target",
+    rule="the slope's interval is not wholly negative",
+)
 def vp_does_not(data):
     return [
         Part(_name(family, "vp"), _target_slopes(data, family, "vp"), low=0, closed=True) for family in ("dnn", "cnn")
     ]
 
 
+@claim(
+    "With VP at a large source input, it does",
+    figure="input_size",
+    rule="at the largest side the slope is negative; at the smallest its interval is not wholly negative",
+)
 def vp_follows_at_large_input(data):
     vp = data[data["map"] == "vp"]
     small, large = (vp[vp["side"] == side] for side in (vp["side"].min(), vp["side"].max()))
@@ -76,6 +127,11 @@ def vp_follows_at_large_input(data):
     ]
 
 
+@claim(
+    "VP+FC lies in between: it follows with CNN, not with DNN",
+    figure="depth_to_target",
+    rule="CNN: the slope is negative; DNN: its interval is not wholly negative",
+)
 def vp_fc_between(data):
     return [
         Part(_name("cnn", "vp_fc"), _target_slopes(data, "cnn", "vp_fc"), high=0),
@@ -83,6 +139,11 @@ def vp_fc_between(data):
     ]
 
 
+@claim(
+    "VGG and ResNet on larger inputs behave alike",
+    figure="vgg_resnet",
+    rule="the slope of the log target loss against depth is negative, for both and for every input transformation",
+)
 def vgg_resnet_too(data):
     return [
         Part(_name(family, name), slopes(part, "train_loss"), high=0)
@@ -90,6 +151,11 @@ def vgg_resnet_too(data):
     ]
 
 
+@claim(
+    "Cross-entropy and squared loss show the same tendency",
+    figure="ce_mse",
+    rule="wherever the slope under the squared loss is decided, that under cross-entropy has its sign",
+)
 def ce_like_mse(data):
     """Only where the slope under the squared loss is decided: does cross-entropy's have its sign?"""
     pairs = data[data["loss"] == "ce"][list(PAIR)].drop_duplicates()
@@ -104,6 +170,12 @@ def ce_like_mse(data):
     return parts
 
 
+@claim(
+    "The spectrum of the target kernel governs success",
+    figure="loss_against_spectrum",
+    rule="the functional that is best on other seeds explains more than half of the variance of the log target loss on a "
+    "seed left out",
+)
 def spectrum_governs(data):
     return [
         Part(_name(name), best_other_share(data[data["map"] == name], without=()), low=ENOUGH)
@@ -111,6 +183,11 @@ def spectrum_governs(data):
     ]  # fmt: skip
 
 
+@claim(
+    "Of its functionals, the smallest eigenvalue is the one",
+    figure="loss_against_spectrum",
+    rule="it explains a positive share out of sample, and that is not less than the best other functional's",
+)
 def lambda_min_does_it(data):
     parts = []
     for name in MAPS:
@@ -122,6 +199,11 @@ def lambda_min_does_it(data):
     return parts
 
 
+@claim(
+    "A better source gives a better target",
+    figure="source_weakening",
+    rule="over all weakened sources, Spearman's correlation between source test loss and target loss is positive",
+)
 def better_source(data):
     """Spearman's correlation between the source's test loss and the target loss, over all weakened sources."""
     parts = []
@@ -132,14 +214,24 @@ def better_source(data):
     return parts
 
 
-def vp_beats_fc(data):
-    return [Part("test accuracy, VP less FC", _vp_less_fc(data), low=0)]
-
-
 def _vp_less_fc(data):
     return by_seed(data[data["map"] == "vp"], "test_accuracy") - by_seed(data[data["map"] == "fc"], "test_accuracy")
 
 
+@claim(
+    "On pretrained features, VP beats FC",
+    figure="feature_cnn_depth",
+    rule="the test accuracy of VP less that of FC, averaged over depths and tasks, is positive",
+)
+def vp_beats_fc(data):
+    return [Part("test accuracy, VP less FC", _vp_less_fc(data), low=0)]
+
+
+@claim(
+    "... where source and target accuracy rise with the head's depth",
+    figure="feature_cnn_depth",
+    rule="the slopes of the source's and the target's test accuracy against depth are positive",
+)
 def accuracy_rises(data):
     source = data.drop_duplicates(["depth", "seed"])
     parts = [Part("source accuracy", slopes(source, "source_test_accuracy", log=False), low=0)]
@@ -150,7 +242,12 @@ def accuracy_rises(data):
     return parts
 
 
-def assumption3_holds(data):
+@claim(
+    "Assumption 3 holds",
+    figure="assumption3",
+    rule="it holds, without both sides being 0, at every target point, for every feature map",
+)
+def assumption3(data):
     """Share of the target points for which it holds without both sides being 0; the claim wants all of them."""
     return [
         Part(name, (part["verdict"] == "holds").groupby(part["seed"]).mean().to_numpy(), low=0.999)
@@ -158,6 +255,11 @@ def assumption3_holds(data):
     ]
 
 
+@claim(
+    "The generalisation gap is roughly constant",
+    figure="generalisation_gap",
+    rule="from the shallowest to the deepest source it changes by less than half of its mean",
+)
 def gap_constant(data):
     """Relative change of the gap from the shallowest to the deepest source."""
     data = data[(data["loss"] == "mse") & data["map"].isin(MAPS)].assign(gap=lambda d: d["test_loss"] - d["train_loss"])
@@ -169,6 +271,11 @@ def gap_constant(data):
     return parts
 
 
+@claim(
+    "Little data and few trained parameters suffice",
+    figure="few_shot",
+    rule="with 10 examples a class, test accuracy is above training from scratch, and not 0.05 or more below fine-tuning",
+)
 def little_suffices(data):
     data = data[data["per_class"] == FEW]
     parts = []
@@ -186,14 +293,11 @@ def _ways(data):
     return data[data["quantity"] == "accuracy"].pivot_table(index="seed", columns="way", values="value")
 
 
-def second_domain(data):
-    ways = _ways(data)
-    return [
-        Part(f"accuracy less that of the {words}", (ways["reprogrammed"] - ways[way]).to_numpy(), low=0)
-        for way, words in (("untrained", "untrained network"), ("linear", "linear model"))
-    ]
-
-
+@claim(
+    "Reprogramming uses what a pretrained source has learned",
+    figure="real_models",
+    rule="its test accuracy is above that of the same network untrained, averaged over tasks, for every source",
+)
 def pretrained_helps(data):
     return [
         Part(
@@ -205,85 +309,14 @@ def pretrained_helps(data):
     ]
 
 
-CLAIMS = (
-    Claim(
-        "ks_rises", "The smallest eigenvalue of the source's kernel rises with depth", "source_min_eigenvalue",
-        "the slope of log lambda_min[K_S] against depth is positive, for every architecture", ks_rises,
-    ),
-    Claim(
-        "ks_rises_relatively", "... and not only because the whole kernel grows (our addition)", "source_min_eigenvalue",
-        "the slope of log(lambda_min / mean eigenvalue) against depth is positive, for every architecture", ks_rises_relatively,
-    ),
-    Claim(
-        "source_improves", "The source improves with depth", "source_quality",
-        "the slope of the source's log test loss against depth is negative", source_improves,
-    ),
-    Claim(
-        "fc_falls", "With FC, the target loss falls with the source's depth", "depth_to_target",
-        "the slope of the log target loss against depth is negative", fc_falls,
-    ),
-    Claim(
-        "vp_does_not", "With VP at a small source input, it does not", "depth_to_target",
-        "the slope's interval is not wholly negative", vp_does_not,
-    ),
-    Claim(
-        "vp_follows_at_large_input", "With VP at a large source input, it does", "input_size",
-        "at the largest side the slope is negative; at the smallest its interval is not wholly negative",
-        vp_follows_at_large_input,
-    ),
-    Claim(
-        "vp_fc_between", "VP+FC lies in between: it follows with CNN, not with DNN", "depth_to_target",
-        "CNN: the slope is negative; DNN: its interval is not wholly negative", vp_fc_between,
-    ),
-    Claim(
-        "vgg_resnet_too", "VGG and ResNet on larger inputs behave alike", "vgg_resnet",
-        "the slope of the log target loss against depth is negative, for both and for every input transformation", vgg_resnet_too,
-    ),
-    Claim(
-        "ce_like_mse", "Cross-entropy and squared loss show the same tendency", "ce_mse",
-        "wherever the slope under the squared loss is decided, that under cross-entropy has its sign", ce_like_mse,
-    ),
-    Claim(
-        "spectrum_governs", "The spectrum of the target kernel governs success", "loss_against_spectrum",
-        "the functional that is best on other seeds explains more than half of the variance of the log target loss on a "
-        "seed left out",
-        spectrum_governs,
-    ),
-    Claim(
-        "lambda_min_does_it", "Of its functionals, the smallest eigenvalue is the one", "loss_against_spectrum",
-        "it explains a positive share out of sample, and that is not less than the best other functional's", lambda_min_does_it,
-    ),
-    Claim(
-        "better_source", "A better source gives a better target", "source_weakening",
-        "over all weakened sources, Spearman's correlation between source test loss and target loss is positive", better_source,
-    ),
-    Claim(
-        "vp_beats_fc", "On pretrained features, VP beats FC", "feature_cnn_depth",
-        "the test accuracy of VP less that of FC, averaged over depths and tasks, is positive", vp_beats_fc,
-    ),
-    Claim(
-        "accuracy_rises", "... where source and target accuracy rise with the head's depth", "feature_cnn_depth",
-        "the slopes of the source's and the target's test accuracy against depth are positive", accuracy_rises,
-    ),
-    Claim(
-        "assumption3", "Assumption 3 holds", "assumption3",
-        "it holds, without both sides being 0, at every target point, for every feature map", assumption3_holds,
-    ),
-    Claim(
-        "gap_constant", "The generalisation gap is roughly constant", "generalisation_gap",
-        "from the shallowest to the deepest source it changes by less than half of its mean", gap_constant,
-    ),
-    Claim(
-        "little_suffices", "Little data and few trained parameters suffice", "few_shot",
-        "with 10 examples a class, test accuracy is above training from scratch, and not 0.05 or more below fine-tuning",
-        little_suffices,
-    ),
-    Claim(
-        "pretrained_helps", "Reprogramming uses what a pretrained source has learned", "real_models",
-        "its test accuracy is above that of the same network untrained, averaged over tasks, for every source", pretrained_helps,
-    ),
-    Claim(
-        "second_domain", "It carries to a second domain, time series", "time_series",
-        "averaged over tasks, test accuracy is above that of the same network untrained, and of a linear model", second_domain,
-    ),
-)  # fmt: skip
+@claim(
+    "It carries to a second domain, time series",
+    figure="time_series",
+    rule="averaged over tasks, test accuracy is above that of the same network untrained, and of a linear model",
+)
+def second_domain(data):
+    ways = _ways(data)
+    return [
+        Part(f"accuracy less that of the {words}", (ways["reprogrammed"] - ways[way]).to_numpy(), low=0)
+        for way, words in (("untrained", "untrained network"), ("linear", "linear model"))
+    ]

@@ -136,10 +136,13 @@ def test_the_gap():
     assert judge(Claim("", "", "", "", rules.gap_constant), growing).verdict == NOT
 
 
-def test_every_claim_names_a_figure_and_has_its_own_id(root):
+def test_every_claim_names_a_figure_and_has_the_id_of_its_function(root):
     assert len({one.id for one in rules.CLAIMS}) == len(rules.CLAIMS) >= 17
     for one in rules.CLAIMS:
         assert (root / "figures" / f"{one.figure}.py").exists(), one.id
+        assert getattr(rules, one.id) is one.parts
+    lines = [one.parts.__code__.co_firstlineno for one in rules.CLAIMS]
+    assert lines == sorted(lines)
 
 
 def test_verdicts_come_from_at_least_five_seeds():
@@ -151,7 +154,7 @@ def test_verdicts_come_from_at_least_five_seeds():
 def test_pages_are_fresh():
     """README's table and the gallery are what `mrntk claims --write` writes."""
     for path, text in gallery.pages().items():
-        assert path.read_text() == text, f"{path.name} is stale: run `mrntk claims --write`"
+        assert path.read_text(encoding="utf-8") == text, f"{path.name} is stale: run `mrntk claims --write`"
     assert gallery.BEGIN in text and gallery.END in text
 
 
