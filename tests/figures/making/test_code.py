@@ -309,9 +309,28 @@ def test_of_a_module_used_as_a_whole_everything_counts(checkout, use):
 
 def test_a_star_import_is_followed(checkout):
     checkout.edit("figures/one.py", "from lib import tools", "from lib.tools import *")
-    checkout.edit("figures/one.py", "tools.scaled", "scaled")
+    checkout.edit("figures/one.py", "tools.scaled(x)", "other(x)")
     before = checkout.hash()
-    checkout.edit("lib/tools.py", "FACTOR = 2", "FACTOR = 3")
+    checkout.edit("lib/tools.py", "def other(x): return x", "def other(x): return -x")
+    assert checkout.hash() != before
+
+
+def test_a_name_is_found_through_its_packages_one_by_one(checkout):
+    """Also through a folder without an __init__.py, as figures is."""
+    checkout.edit("figures/one.py", "from figures.shared.doing import measure", "import figures.shared.doing")
+    checkout.edit("figures/one.py", "measure(x)", "figures.shared.doing.measure(x)")
+    before = checkout.hash()
+    checkout.edit("figures/shared/doing.py", 'load("b")', 'load("c")')
+    assert checkout.hash() == before
+    checkout.edit("figures/shared/doing.py", 'load("a")', 'load("c")')
+    assert checkout.hash() != before
+
+
+def test_names_that_change_places_are_seen(checkout):
+    checkout.edit("figures/one.py", "from lib import tools", "from lib.tools import other as a, scaled as b")
+    checkout.edit("figures/one.py", "tools.scaled(x)", "a(x) - b(x)")
+    before = checkout.hash()
+    checkout.edit("figures/one.py", "other as a, scaled as b", "other as b, scaled as a")
     assert checkout.hash() != before
 
 
