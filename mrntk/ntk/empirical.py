@@ -14,7 +14,7 @@ from ..support.arrays import Array
 from ..support.errors import MrntkError
 from ..support.precision import double, in_float64
 from .plan import Sizes, available_memory, plan, plan_rows, sizes
-from .rows import _blocks, compute_rows, jacobian_rows
+from .rows import blocks, compute_rows, jacobian_rows
 
 __all__ = ["empirical_ntk", "estimated_bytes", "jacobian_rows", "stacked_factors"]
 
@@ -159,17 +159,17 @@ def _empirical_ntk(model, x, x_other, form, block, memory_limit, mesh, progress)
             _fill_symmetric(out, first, how.gram, form)
         else:
             with compute_rows(model, x_other, size.factors, **options) as second:
-                for i in _blocks(len(x), how.gram):
-                    for j in _blocks(len(x_other), how.gram):
+                for i in blocks(len(x), how.gram):
+                    for j in blocks(len(x_other), how.gram):
                         _into(out, i, j, _contract(first[i], second[j], form), form)
     return out
 
 
 def _fill_symmetric(out, rows, gram, form):
     """Each pair of blocks once; the mirror image is copied."""
-    for i in _blocks(len(rows), gram):
+    for i in blocks(len(rows), gram):
         left = rows[i]
-        for j in _blocks(i.stop, gram):
+        for j in blocks(i.stop, gram):
             block = _contract(left, left if j == i else rows[j], form)
             _into(out, i, j, block, form)
             if j != i:

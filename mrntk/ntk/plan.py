@@ -16,6 +16,7 @@ from ..support.errors import MrntkError, first_line
 from . import rows as parts
 
 BLOCK = 32  # examples whose Jacobians are computed together, where memory allows
+LIGHT = 500_000  # bytes: differentiating one example within them costs less than compiling for another number of examples
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def sizes(model: Reprogram, x: Float[Array, "N *dT"]) -> Sizes:
 
     def shapes(function, *arguments, part):
         try:  # the functions are jitted, so JAX remembers what it traced
-            return eqx.filter_eval_shape(function, model, *arguments)
+            return eqx.filter_eval_shape(function, *arguments)
         except MrntkError:
             raise
         except (TypeError, ValueError) as error:
@@ -66,18 +67,18 @@ def sizes(model: Reprogram, x: Float[Array, "N *dT"]) -> Sizes:
             raise MrntkError(f"{part} does not take what it is given, shape {given}: {first_line(error)}") from error
 
     one = jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype)
-    z = shapes(parts._input_map, one, part="x: the input map")
-    scores = shapes(parts._scores, z, part="input_map: the source")
+    z = shapes(parts.apply_input_map, model.input_map, one, part="x: the input map")
+    scores, kept_by_one = shapes(parts.forward, model.source, z, part="input_map: the source")
     if len(getattr(scores, "shape", ())) != 2:
         raise MrntkError(f"source gives {scores}: it must map ONE input to a vector of scores.")
-    outputs = shapes(parts._output_map, scores, part="output_map: it").shape[1]
+    outputs = shapes(parts.apply_output_map, model.output_map, scores, part="output_map: it").shape[1]
     g = jax.ShapeDtypeStruct((1, outputs, *z.shape[1:]), z.dtype)
-    factors = shapes(parts._factors, one, g, scores, part="output_map: it")
+    factors = shapes(parts.factors_of, model.input_map, model.output_map, one, g, scores, part="output_map: it")
     shape_of_one = tuple((factor.u.shape[1:], factor.v.shape[1:]) for factor in factors)
     # What two examples keep less what one keeps: the weights, kept once, cancel.
-    two = jax.ShapeDtypeStruct((2, *z.shape[1:]), z.dtype)
-    kept_by_one, kept_by_two = (_bytes(eqx.filter_eval_shape(parts._forward, model, batch)[1]) for batch in (z, two))
-    return Sizes(outputs, math.prod(z.shape), shape_of_one, kept_by_two - kept_by_one)
+    _, kept_by_two = eqx.filter_eval_shape(parts.forward, model.source, jax.ShapeDtypeStruct((2, *z.shape[1:]), z.dtype))
+    kept = _bytes(kept_by_two) - _bytes(kept_by_one)
+    return Sizes(outputs, math.prod(z.shape), shape_of_one, kept)
 
 
 def available_memory() -> int:
@@ -112,13 +113,32 @@ class Plan:
     gram: int  # examples of one block of the Gram matrix
 
 
+def _power_of_two(number: float | int) -> int:
+    """The largest that is not above `number`, at least 1."""
+    return 2 ** max(0, math.floor(math.log2(max(number, 1))))
+
+
+def _block(size: Sizes, examples: int, lanes: int, together: int) -> int:
+    """Examples of a block: one of a few sizes, so that another number of examples seldom compiles anew; blocks are filled up.
+
+    Where differentiating is cheap, or an accelerator does it, always the largest. On the cores of a CPU two blocks or more per
+    lane where that leaves at least 4 examples to each, so that filling up wastes little.
+    """
+    if size.work_bytes <= LIGHT or jax.default_backend() != "cpu":
+        wanted = BLOCK
+    else:
+        share = -(-examples // lanes)
+        wanted = max(_power_of_two(share / 2), min(4, _power_of_two(share)))
+    return min(wanted, BLOCK, _power_of_two(together / lanes))
+
+
 def plan_rows(size: Sizes, examples: int, room: float, *, block: int | None, mesh: Mesh | None) -> tuple[int, int]:
-    """(examples a block, blocks side by side) that differentiate within `room` bytes, and within the accelerator's memory."""
+    """(examples per block, blocks side by side) that differentiate within `room` bytes, and within the accelerator's memory."""
     lanes, room = _lanes(mesh), min(room, 0.5 * _device_memory() * (1 if mesh is None else mesh.size))
     together = max(1, int(room // size.work_bytes))  # examples in work at any time
     if mesh is None:
         lanes = max(1, min(lanes, together // (block or 1)))
-    return block or max(1, min(BLOCK, -(-examples // lanes), together // lanes)), lanes
+    return block or _block(size, examples, lanes, together), lanes
 
 
 def plan(

@@ -5,7 +5,7 @@ goes forward once; then one backward pass a class shares what the forward pass k
 (see `mrntk.model.input_maps`), and only those are kept: in memory while they fit, else in a temporary file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import equinox as eqx
@@ -26,55 +26,58 @@ def jacobian_rows(model: Reprogram, x: Float[Array, "*dT"]) -> Float[Array, "c *
     return jax.jacrev(model.after_input)(model.input_map(x))
 
 
+# Compiled by part: source, input map and output map are arguments of their own, so that another input map, another output map or
+# other weights of the same shapes find the source compiled. Only `forward` and `pull_back` are expensive to compile.
+
+
 @eqx.filter_jit
-def _forward(model: Reprogram, z):
-    """Outputs, the function that pulls one cotangent back to the source's input, and the source's scores."""
-
-    def behind_the_input(z):
-        scores = jax.vmap(model.source)(z)
-        return jax.vmap(model.output_map)(scores), scores
-
-    return jax.vjp(behind_the_input, z, has_aux=True)
+def forward(source: Callable, z: Float[Array, "N *dS"]):
+    """The source's scores, (N, c_S), and the function that pulls one cotangent of that shape back to z."""
+    return jax.vjp(jax.vmap(source), z)
 
 
 @jax.jit
-def _pull_class(pull, outputs, k):
+def pull_back(pull: Callable, cotangent: Float[Array, "N cS"]) -> Float[Array, "N *dS"]:
+    """w^T J_S(z), example by example, for the cotangents w; `pull` as `forward` gives it."""
+    return pull(cotangent)[0]
+
+
+@eqx.filter_jit
+def apply_input_map(input_map: Callable, x: Float[Array, "N *dT"]) -> Float[Array, "N *dS"]:
+    """a(x) of many inputs."""
+    return jax.vmap(input_map)(x)
+
+
+@eqx.filter_jit
+def apply_output_map(output_map: Callable, scores: Float[Array, "N cS"]) -> Float[Array, "N cT"]:
+    """b(s) of many scores."""
+    return jax.vmap(output_map)(scores)
+
+
+@eqx.filter_jit
+def _row_of_b(output_map: Callable, scores, k):
+    """The gradient of output k with respect to the scores, (N, c_S)."""
+    outputs, pull = jax.vjp(jax.vmap(output_map), scores)
     return pull(jnp.zeros_like(outputs).at[:, k].set(1))[0]
 
 
 @eqx.filter_jit
-def _input_map(model: Reprogram, x):
-    return jax.vmap(model.input_map)(x)
-
-
-@eqx.filter_jit
-def _scores(model: Reprogram, z):
-    return jax.vmap(model.source)(z)
-
-
-@eqx.filter_jit
-def _output_map(model: Reprogram, scores):
-    return jax.vmap(model.output_map)(scores)
-
-
-@eqx.filter_jit
-def _factors(model: Reprogram, x, g, scores) -> tuple[Factor, ...]:
-    return jax.vmap(model.input_map.factors)(x, g) + jax.vmap(_of_output_map(model))(scores)
-
-
-def _of_output_map(model: Reprogram):
-    """The factors that a trained output map adds; none for a fixed one, which may be any function."""
-    return getattr(model.output_map, "factors", lambda scores: ())
+def factors_of(input_map, output_map, x, g, scores) -> tuple[Factor, ...]:
+    """The factors that the input map makes of g, and those that a trained output map adds; a fixed one may be any function."""
+    added = getattr(output_map, "factors", lambda scores: ())
+    return jax.vmap(input_map.factors)(x, g) + jax.vmap(added)(scores)
 
 
 def block_factors(model: Reprogram, x: Float[Array, "N *dT"], z: Float[Array, "N *dS"]) -> tuple[Factor, ...]:
     """The factors of one block of examples, given z = a(x); the leading axis counts the examples."""
-    outputs, pull, scores = _forward(model, z)
-    g = jnp.stack([_pull_class(pull, outputs, k) for k in range(outputs.shape[1])], axis=1)
-    return _factors(model, x, g, scores)
+    scores, pull = forward(model.source, z)
+    outputs = jax.eval_shape(apply_output_map, model.output_map, scores).shape[1]
+    rows = (pull_back(pull, _row_of_b(model.output_map, scores, k)) for k in range(outputs))
+    g = jnp.stack(list(rows), axis=1)
+    return factors_of(model.input_map, model.output_map, x, g, scores)
 
 
-def _blocks(count: int, block: int) -> Iterator[slice]:
+def blocks(count: int, block: int) -> Iterator[slice]:
     return (slice(start, min(start + block, count)) for start in range(0, count, block))
 
 
@@ -121,15 +124,15 @@ def compute_rows(
         If the disk has no room for them.
     """
     count = len(x)
-    size = min(block, count) if mesh is None else block * mesh.size
+    size = block if mesh is None else block * mesh.size  # of a block; the last one is filled up
     rows = Rows(count, shapes, on_disk=on_disk)
     # A seeded layer draws its whole W for each evaluation, so it is evaluated once, on everything.
     everything = getattr(model.input_map, "whole_batch", False)
-    z = np.asarray(_input_map(model, x)) if everything else None
+    z = np.asarray(apply_input_map(model.input_map, x)) if everything else None
 
     def one_block(part: slice):
         inputs = _on_devices(_padded(x[part], size), mesh)
-        inner = _on_devices(_padded(z[part], size), mesh) if everything else _input_map(model, inputs)
+        inner = _on_devices(_padded(z[part], size), mesh) if everything else apply_input_map(model.input_map, inputs)
         factors = block_factors(model, inputs, inner)
         rows[part] = tuple(Factor(*(_on_host(f, mesh)[: part.stop - part.start] for f in pair)) for pair in factors)
 
@@ -137,16 +140,16 @@ def compute_rows(
         with jax.enable_x64(True):  # which holds for one thread
             one_block(part)
 
-    blocks = list(_blocks(count, size))
+    parts = list(blocks(count, size))
     try:
-        if mesh is not None or lanes == 1 or len(blocks) == 1:
-            for part in progress(blocks):
+        if mesh is not None or lanes == 1 or len(parts) == 1:
+            for part in progress(parts):
                 one_block(part)
             return rows
         with ThreadPoolExecutor(lanes) as pool:
-            tasks = {part.start: pool.submit(in_a_thread, part) for part in blocks}
+            tasks = {part.start: pool.submit(in_a_thread, part) for part in parts}
             try:
-                for part in progress(blocks):
+                for part in progress(parts):
                     tasks[part.start].result()
             except BaseException:
                 pool.shutdown(cancel_futures=True)

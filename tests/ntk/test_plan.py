@@ -29,12 +29,27 @@ def planned(n, limit, m=None, block=None):
 
 
 def test_plenty_of_memory():
-    how = planned(200, 1e12)
+    how = planned(400, 1e12)
     assert (how.on_disk, how.block, how.lanes) == (False, 32, CORES)
 
 
 def test_few_examples_are_shared_among_the_cores():
-    assert planned(8, 1e12).block == 2
+    assert planned(8, 1e12).block == 2 and planned(16, 1e12).block == 4
+
+
+def test_numbers_of_examples_share_a_few_sizes_of_block():
+    """So that another N finds its program compiled; what is filled up is less than half of the work."""
+    sizes = {n: planned(n, 1e12).block for n in range(1, 400)}
+    assert set(sizes.values()) == {1, 2, 4, 8, 16, 32}
+    for n, block in sizes.items():
+        rounds = -(-(-(-n // block)) // CORES)
+        assert rounds * block * CORES < 2 * max(n, CORES) or n < 4 * CORES, (n, block)
+
+
+def test_light_sources_have_one_size_of_block():
+    light = Sizes(outputs=10, source_input=784, factors=(((1,), (10, 784)),), kept=10**4)
+    blocks = {plan.plan_rows(light, n, 1e12, block=None, mesh=None)[0] for n in range(1, 200)}
+    assert blocks == {plan.BLOCK}
 
 
 @pytest.mark.parametrize("limit", [50e6, 60e6, 100e6, 200e6, 500e6])
