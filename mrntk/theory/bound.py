@@ -70,9 +70,19 @@ def _readout(model: Reprogram) -> Float[Array, "cT D"]:
     return output_matrix(model) @ model.source.alpha.T @ jax.vmap(feature_map(model))(jnp.asarray(model.source.x))
 
 
-def _jacobian(phi: Callable, s: Float[Array, "*dS"]) -> Float[Array, "D d"]:
-    """J(s) with the source's input flattened."""
+def feature_jacobian(phi: Callable, s: Float[Array, "*dS"]) -> Float[Array, "D d"]:
+    """J(s) at ONE source input, which is flattened."""
     return jax.jacrev(lambda flat: phi(flat.reshape(s.shape)))(s.ravel())
+
+
+def input_gradient(input_map: InputMap, x: Float[Array, "*dT"]) -> Float[Array, "d P"]:
+    """grad_theta a(x) at ONE input, with respect to the P entries of theta_A; a(x) is flattened.
+
+    Its products with itself are Theta_A (Eq. 17).
+    """
+    theta, rest = eqx.partition(input_map, eqx.is_inexact_array)
+    leaves = jax.tree.leaves(jax.jacrev(lambda theta: eqx.combine(theta, rest)(x).ravel())(theta))
+    return jnp.concatenate([leaf.reshape(len(leaf), -1) for leaf in leaves], axis=1)
 
 
 @in_float64
@@ -81,18 +91,8 @@ def target_gradient(model: Reprogram, x: Float[Array, "N *dT"]) -> Float[np.ndar
 
     Its products with itself are Theta_T (Eq. 16). It builds all of it, so it is for small models; `empirical_ntk` never does.
     """
-    phi, m = feature_map(model), _readout(model)
-    theta, rest = eqx.partition(model.input_map, eqx.is_inexact_array)
-
-    def one(x):
-        def a(theta):
-            return eqx.combine(theta, rest)(x)
-
-        s = a(theta)
-        leaves = jax.tree.leaves(jax.jacrev(a)(theta))
-        return m @ _jacobian(phi, s) @ jnp.concatenate([leaf.reshape(s.size, -1) for leaf in leaves], axis=1)
-
-    return np.asarray(jax.vmap(one)(jnp.asarray(x)))
+    phi, m, a = feature_map(model), _readout(model), model.input_map
+    return np.asarray(jax.vmap(lambda x: m @ feature_jacobian(phi, a(x)) @ input_gradient(a, x))(jnp.asarray(x)))
 
 
 def _theta_a_factors(input_map: InputMap, x: Float[Array, "*dT"]):
@@ -157,7 +157,7 @@ def theta_a_min(input_map: InputMap, x: Float[Array, "N *dT"]) -> float:
 @in_float64
 def theta_s_a(phi: Callable, s: Float[Array, "*dS"]) -> Float[np.ndarray, "D D"]:
     """Theta_S^A(x, x) = J(s) J(s)^T, Eq. 18, at ONE transformed input s = a(x). Its rank is at most d_S."""
-    jacobian = np.asarray(_jacobian(phi, jnp.asarray(s)))
+    jacobian = np.asarray(feature_jacobian(phi, jnp.asarray(s)))
     return jacobian @ jacobian.T
 
 
@@ -167,14 +167,31 @@ def theta_s_b(
 ) -> Float[np.ndarray, "c c"]:
     """Theta_S^b = b Y_S^T [K_S + ridge I]^{-1} K_S [K_S + ridge I]^{-1} Y_S b^T, for any kernel matrix K_S on X_S.
 
-    `b` defaults to the identity. It needs no features: with K_S = Phi Phi^T it is M M^T of the module's first lines. It falls
-    as 1/k when K_S is multiplied by k (ridge 0), and is singular when some combination of the outputs has no labels, as
-    every row of centred one-hot labels sums to zero.
+    It needs no features: with K_S = Phi Phi^T it is M M^T of the module's first lines. It falls as 1/k when K_S is multiplied
+    by k (ridge 0), and is singular when some combination of the outputs has no labels, as every row of centred one-hot labels
+    sums to zero.
+
+    Parameters
+    ----------
+    k_s : K_S, the kernel matrix on X_S.
+    y : source labels Y_S.
+    b : the output map as a matrix; default, the identity.
+    ridge : sigma_S, in the units of the kernel.
 
     Raises
     ------
     MrntkError
         If K_S + ridge I is singular.
+
+    Examples
+    --------
+    Two classes, two examples each. Without a ridge, twice the kernel is half of Theta_S^b.
+
+    >>> import numpy as np
+    >>> from mrntk.theory import theta_s_b
+    >>> y = np.eye(2)[[0, 1, 0, 1]]
+    >>> [theta_s_b(k * np.eye(4), y).round(6).tolist() for k in (1, 2)]
+    [[[2.0, 0.0], [0.0, 2.0]], [[1.0, 0.0], [0.0, 1.0]]]
     """
     alpha = coefficients(k_s, y, ridge)
     out = alpha.T @ k_s @ alpha
@@ -216,11 +233,63 @@ def bound(model: Reprogram, x: Float[Array, "N *dT"]) -> Bound:
     ----------
     model : its source a `KernelMachine` with explicit features, its output map linear and not trained.
     x : target inputs X_T.
+
+    Raises
+    ------
+    MrntkError
+        For a model of another kind.
+
+    Examples
+    --------
+    Phi(s) = 2 s has J = 2 I, and M = I / 2. A watermark has Theta_A = I; at one input the bound is attained.
+
+    >>> import numpy as np
+    >>> from mrntk import KernelMachine, Reprogram, Watermark
+    >>> from mrntk.sources.kernel_machine import feature_kernel
+    >>> from mrntk.theory import bound
+    >>> source = KernelMachine.fit(feature_kernel(lambda s: 2 * s), np.eye(2), np.eye(2))
+    >>> found = bound(Reprogram(Watermark((2,)), source), np.ones((1, 2)))
+    >>> [round(float(value), 6) for value in (found.theta_a, *found.theta_s_a, found.theta_s_b, found.product, found.theta_t)]
+    [1.0, 4.0, 0.25, 1.0, 1.0]
     """
     m, phi = np.asarray(_readout(model)), feature_map(model)
     per_target = np.array([smallest_eigenvalue(theta_s_a(phi, s)) for s in jax.vmap(model.input_map)(jnp.asarray(x))])
     truth = smallest_eigenvalue(empirical_ntk(model, x))
     return Bound(theta_a_min(model.input_map, x), per_target, smallest_eigenvalue(m @ m.T), truth)
+
+
+def smallest_of_gram(rows: Float[np.ndarray, "n m"]) -> float:
+    """lambda_min[R R^T] from the singular values of R, which keep the digits that R R^T loses.
+
+    Exactly 0 where they say that the rows are dependent.
+    """
+    n, m = rows.shape
+    if n > m:
+        return 0.0
+    values = np.linalg.svd(rows, compute_uv=False)
+    return float(values[-1] ** 2) if values[-1] > m * np.finfo(float).eps * values[0] else 0.0
+
+
+def bound_from_gradients(
+    m: Float[np.ndarray, "c D"], j: Float[np.ndarray, "N D d"], a: Float[np.ndarray, "N d P"]
+) -> Bound:
+    """`bound` from the three factors of Eq. 15 written out, so for small models, by `smallest_of_gram`.
+
+    It is plain NumPy: another number of inputs compiles nothing.
+
+    Parameters
+    ----------
+    m : M of the module's first lines.
+    j : J(a(x_t)) of every target input, see `feature_jacobian`.
+    a : grad_theta a(x_t) of every target input, see `input_gradient`.
+    """
+    gradient = m @ j @ a
+    return Bound(
+        theta_a=smallest_of_gram(a.reshape(-1, a.shape[2])),
+        theta_s_a=np.array([smallest_of_gram(one) for one in j]),
+        theta_s_b=smallest_of_gram(m),
+        theta_t=smallest_of_gram(gradient.reshape(-1, gradient.shape[2])),
+    )
 
 
 @in_float64
@@ -236,6 +305,15 @@ def hadamard_bound(g: Float[Array, "N c *dS"], x: Float[Array, "N *dT"]) -> floa
     ----------
     g : `jax.vmap(lambda one: jacobian_rows(model, one))(x)`, in float64.
     x : target inputs X_T.
+
+    Examples
+    --------
+    Two gradients of length 3, at right angles, and inputs of squared lengths 1 and 4: 9 (1 + 1).
+
+    >>> import numpy as np
+    >>> from mrntk.theory import hadamard_bound
+    >>> round(hadamard_bound(3 * np.eye(2).reshape(2, 1, 2), np.diag([1.0, 2.0])), 6)
+    18.0
     """
     rows = np.asarray(g).reshape(g.shape[0] * g.shape[1], -1)
     return float(smallest_eigenvalue(rows @ rows.T) * (1 + (x.reshape(len(x), -1) ** 2).sum(1).min()))
@@ -279,9 +357,15 @@ def generalisation_term(
 ) -> GeneralisationTerm:
     """Theorem 2: (2 rho B sqrt(T) / N) sum_{t,t'} |Theta_T(x_t, x_t')|, and 3 L Gamma sqrt(log(2 / delta) / (2 N)).
 
-    rho, B, L and Gamma are the theorem's constants, given by the caller (Assumption 1: Lipschitz constants and bounds), T is
-    the training time, 1 - delta the confidence. |Theta_T(x, x')| of a c x c block is read here as the sum of its entries'
-    absolute values, the largest of the usual readings. Stated, not derived; known at second hand only, as all of the paper.
+    |Theta_T(x, x')| of a c x c block is read here as the sum of its entries' absolute values, the largest of the usual
+    readings. Stated, not derived; known at second hand only, as all of the paper.
+
+    Parameters
+    ----------
+    theta : Theta_T on the target inputs.
+    rho, B, L, Gamma : the theorem's constants (Assumption 1: Lipschitz constants and bounds).
+    T : the training time.
+    delta : one minus the confidence.
 
     Raises
     ------

@@ -1,19 +1,25 @@
 """The bound behind Corollary 1 as a switchboard: change an assumption, see which factor of the bound becomes vacuous."""
 
-from functools import cache
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import cache, partial
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
 
+from ..model.input_maps import FullyConnected, InputMap, VisualPrompt, Watermark
 from ..sources.kernel_machine import coefficients
 from ..spectrum import smallest_eigenvalue
+from ..support.precision import in_float64
 from ..support.style import OKABE_ITO
+from ..theory import bound_from_gradients, feature_jacobian, hadamard_bound, input_gradient
 from .view import Choice, Slider, Toggle, ViewModel
 
-SIDE, INNER = 4, 2  # of the source's square inputs and of the window that a prompt leaves to the target's image
-D_S, D_T, CLASSES, N_S, MOST = SIDE**2, INNER**2, 2, 10, 12
+TARGET, SOURCE = (1, 2, 2), (1, 4, 4)  # shapes of one input; a prompt leaves a window of the target's size
+D_T, D_S, CLASSES, N_S, MOST = 4, 16, 2, 10, 12
 FEATURES = {  # name: (D, form)
     "linear": (12, "linear"),
     "linear with bias": (12, "bias"),
@@ -23,26 +29,13 @@ FEATURES = {  # name: (D, form)
     "smooth, many": (40, "smooth"),
     "ReLU, many": (40, "relu"),
 }
-SLOPE = 0.25  # sigmoid'(0), of a prompt at its start
-INSIDE = np.zeros((SIDE, SIDE), bool)
-INSIDE[1:-1, 1:-1] = True
-INSIDE = INSIDE.ravel()
-
-
-class Features(NamedTuple):
-    """Phi and its Jacobian J at several source inputs."""
-
-    values: Float[np.ndarray, "N D"]
-    jacobian: Float[np.ndarray, "N D dS"]
-
-
-def smallest_of_gram(rows: Float[np.ndarray, "n m"]) -> float:
-    """lambda_min[R R^T] from the singular values of R; exactly 0 where they say that the rows are dependent."""
-    n, m = rows.shape
-    if n > m:
-        return 0.0
-    values = np.linalg.svd(rows, compute_uv=False)
-    return float(values[-1] ** 2) if values[-1] > m * np.finfo(float).eps * values[0] else 0.0
+FORMS = {  # form: Phi, up to a factor, as a function of h = A s and c; "bias" adds one constant feature, as a trained bias does
+    "linear": lambda h, c: h,
+    "bias": lambda h, c: jnp.append(h, 1),
+    "smooth": lambda h, c: jnp.tanh(h + c) + h / 2,
+    "saturating": lambda h, c: jnp.tanh(2 * (h + c)),
+    "relu": lambda h, c: jax.nn.relu(h + c),
+}
 
 
 @cache
@@ -50,9 +43,9 @@ def _draws() -> dict:
     """All random numbers: source inputs, target inputs of either size, the weights of FC and of the features."""
     rng = np.random.default_rng(5)
     return {
-        "x_s": rng.uniform(size=(N_S, D_S)),
-        "small": rng.uniform(size=(MOST, D_T)),
-        "large": rng.uniform(size=(MOST, D_S)),
+        "x_s": rng.uniform(size=(N_S, *SOURCE)),
+        "small": rng.uniform(size=(MOST, *TARGET)),
+        "large": rng.uniform(size=(MOST, *SOURCE)),
         "weight": rng.normal(size=(D_S, D_T)) * (2 / D_T) ** 0.5,
         "bias": rng.normal(size=D_S) * 0.1**0.5,
         "a": rng.normal(size=(40, D_S)) * (2 / D_S) ** 0.5,
@@ -60,25 +53,11 @@ def _draws() -> dict:
     }
 
 
-def source_features(name: str, s: Float[np.ndarray, "N dS"]) -> Features:
-    """Phi(s) = form(A s) / sqrt(D) with its Jacobian by hand; "bias" adds one constant feature, as a trained bias does."""
+def source_features(name: str) -> Callable:
+    """Phi(s) = form(A s) / sqrt(D), a function of ONE source input."""
     count, form = FEATURES[name]
     a, c = _draws()["a"][:count], _draws()["c"][:count]
-    h = s @ a.T
-    if form == "relu":
-        values, slopes = np.maximum(h + c, 0), (h + c > 0).astype(float)
-    elif form == "saturating":
-        values = np.tanh(2 * (h + c))
-        slopes = 2 * (1 - values**2)
-    elif form == "smooth":
-        values, slopes = np.tanh(h + c) + h / 2, 1.5 - np.tanh(h + c) ** 2
-    else:
-        values, slopes = h, np.ones_like(h)
-    jacobian = slopes[:, :, None] * a
-    if form == "bias":
-        values = np.append(values, np.ones((len(s), 1)), axis=1)
-        jacobian = np.append(jacobian, np.zeros((len(s), 1, D_S)), axis=1)
-    return Features(values / count**0.5, jacobian / count**0.5)
+    return lambda s: FORMS[form](a @ s.ravel(), c) / count**0.5
 
 
 def source_labels(kind: str) -> Float[np.ndarray, "NS cS"]:
@@ -86,36 +65,40 @@ def source_labels(kind: str) -> Float[np.ndarray, "NS cS"]:
     return np.eye(CLASSES)[np.arange(N_S) % CLASSES] - (1 / CLASSES if kind == "centred" else 0)
 
 
-def transformed(name: str, count: int) -> tuple[Float[np.ndarray, "N dT"], Float[np.ndarray, "N dS"]]:
-    """Target inputs x_t and a(x_t), with theta_A as at the start of training."""
-    draws = _draws()
-    if name == "watermark":
-        return draws["large"][:count], draws["large"][:count]
-    x = draws["small"][:count]
-    if name == "fc":
-        return x, x @ draws["weight"].T + draws["bias"]
-    z = np.full((count, D_S), 0.5)
-    z[:, INSIDE] = x
-    return x, z
+def input_maps() -> dict[str, InputMap]:
+    """As at the start of training."""
+    fc = eqx.filter_eval_shape(FullyConnected, TARGET, SOURCE, key=jax.random.key(0))
+    fc = eqx.tree_at(lambda fc: (fc.weight, fc.bias), fc, (_draws()["weight"], _draws()["bias"]))
+    return {"fc": fc, "vp": VisualPrompt(SOURCE, TARGET[1:]), "watermark": Watermark(SOURCE)}
 
 
-def _theta_a(name: str, x) -> float:
-    """lambda_min[Theta_A(X_T, X_T)], by structure."""
-    if name == "fc":
-        return smallest_of_gram(np.append(x, np.ones((len(x), 1)), axis=1))
-    return 1.0 if name == "watermark" and len(x) == 1 else 0.0
+def target_inputs(input_map: str) -> Float[np.ndarray, "N *dT"]:
+    """X_T, of the size that the input map takes."""
+    return _draws()["large" if input_map == "watermark" else "small"]
 
 
-def _gradients(name: str, x, g) -> Float[np.ndarray, "rows P"]:
-    """grad f_T, a row for each output of each input; g is (N, c, d_S)."""
-    if name == "fc":
-        g = np.einsum("ica,il->ical", g, np.append(x, np.ones((len(x), 1)), axis=1))
-    elif name == "vp":
-        g = g[:, :, ~INSIDE] * SLOPE
-    return g.reshape(g.shape[0] * g.shape[1], -1)
+@cache
+@in_float64
+def _derivatives() -> tuple[dict, dict]:
+    """({input map: grad_theta a}, {features: (Phi(X_S), {input map: J(a(X_T))})}) at all `MOST` target inputs.
+
+    It is compiled once, as the view opens; what the controls then choose is part of it.
+    """
+    maps, phis = input_maps(), {name: source_features(name) for name in FEATURES}
+
+    @jax.jit
+    def everything(x_s, x):
+        z = jnp.stack([jax.vmap(maps[name])(x[name]) for name in maps])
+        gradients = {name: jax.vmap(partial(input_gradient, maps[name]))(x[name]) for name in maps}
+        jacobians = {name: jax.vmap(jax.vmap(partial(feature_jacobian, phi)))(z) for name, phi in phis.items()}
+        return gradients, {
+            name: (jax.vmap(phi)(x_s), dict(zip(maps, jacobians[name], strict=True))) for name, phi in phis.items()
+        }
+
+    return everything(_draws()["x_s"], {name: target_inputs(name) for name in maps})
 
 
-def _why_theta_s_a(name: str, jacobian) -> str:
+def _why_theta_s_a(name: str, jacobian: Float[np.ndarray, "N D dS"]) -> str:
     """Why Theta_S^A is singular at some target point."""
     count, form = jacobian.shape[1], FEATURES[name][1]
     if count > D_S:
@@ -128,12 +111,12 @@ def _why_theta_s_a(name: str, jacobian) -> str:
     return "the rows of J are dependent"
 
 
-def _why_theta_a(name: str, count: int) -> str:
+def _why_theta_a(input_map: str, count: int) -> str:
     """Why Theta_A is singular."""
-    if name == "fc":
+    if input_map == "fc":
         return f"it is a Gram matrix of {count} vectors with d_T + 1 = {D_T + 1} entries"
     if count > 1:
-        return "this transformation moves all inputs alike, so that it does not depend on x"
+        return "this input map moves all inputs alike, so that it does not depend on x"
     return "the prompt leaves the pixels of the window out"
 
 
@@ -160,38 +143,32 @@ class SwitchboardView(ViewModel):
             {f"{name} (D = {count + (form == 'bias')})": name for name, (count, form) in FEATURES.items()},
             "smooth",
         ),
-        "transformation": Choice(
-            "input transformation", {"FC": "fc", "visual prompt": "vp", "watermark": "watermark"}, "fc"
-        ),
+        "input_map": Choice("input map", {"FC": "fc", "visual prompt": "vp", "watermark": "watermark"}, "fc"),
         "n": Slider("target inputs N_T", 1, MOST, 3),
         "labels": Choice("labels Y_S", {"one-hot": "one-hot", "centred one-hot": "centred"}, "one-hot"),
         "ridge": Choice("ridge sigma_S", {"0": 0.0, "0.01": 0.01, "0.1": 0.1, "1": 1.0}, 0.0),
         "assume": Toggle("Assumption 3: put in λ_min[K_S]"),
     }
 
-    def compute(self, *, features: str, transformation: str, n: int, labels: str, ridge: float, assume: bool) -> dict:
-        y = source_labels(labels)
-        phi_s = source_features(features, _draws()["x_s"]).values
-        m = coefficients(phi_s @ phi_s.T, y, ridge).T @ phi_s  # (c, D), b = I
-        x, z = transformed(transformation, n)
-        jacobian = source_features(features, z).jacobian
-        g = m @ jacobian
-        theta_a, theta_s_b = _theta_a(transformation, x), smallest_of_gram(m)
-        theta_s_a, k_s = min(smallest_of_gram(one) for one in jacobian), smallest_eigenvalue(phi_s @ phi_s.T)
+    def compute(self, *, features: str, input_map: str, n: int, labels: str, ridge: float, assume: bool) -> dict:
+        gradients, of_features = _derivatives()
+        phi_s, jacobians = of_features[features]
+        x, j = target_inputs(input_map)[:n], jacobians[input_map][:n]
+        m = coefficients(phi_s @ phi_s.T, source_labels(labels), ridge).T @ phi_s  # (c, D), b = I
+        found, k_s = bound_from_gradients(m, j, gradients[input_map][:n]), smallest_eigenvalue(phi_s @ phi_s.T)
+        theta_s_a = float(found.theta_s_a.min())
         middle = k_s if assume else theta_s_a
         reasons = {
-            "Theta_A": (theta_a, _why_theta_a(transformation, n)),
-            "Theta_S^A": (middle, _why_theta_s_a(features, jacobian)),
-            "Theta_S^b": (theta_s_b, "the labels of every source input sum to zero, so that the outputs do too"),
+            "Theta_A": (found.theta_a, _why_theta_a(input_map, n)),
+            "Theta_S^A": (middle, _why_theta_s_a(features, j)),
+            "Theta_S^b": (found.theta_s_b, "the labels of every source input sum to zero, so that the outputs do too"),
         }
-        rows, g = _gradients(transformation, x, g), g.reshape(n * CLASSES, D_S)
-        sharper = smallest_of_gram(g) * (1 + (x**2).sum(1).min())
         return {
-            "theta_a": theta_a, "theta_s_a": theta_s_a, "k_s": k_s, "theta_s_b": theta_s_b,
-            "product": theta_a * middle * theta_s_b,
-            "truth": smallest_of_gram(rows),
-            "hadamard": sharper if transformation == "fc" else None,
-            "trained": rows.shape[1], "outputs": n * CLASSES, "assume": assume,
+            "theta_a": found.theta_a, "theta_s_a": theta_s_a, "k_s": k_s, "theta_s_b": found.theta_s_b,
+            "product": found.theta_a * middle * found.theta_s_b,
+            "truth": found.theta_t,
+            "hadamard": hadamard_bound(m @ j, x) if input_map == "fc" else None,
+            "trained": gradients[input_map].shape[2], "outputs": n * CLASSES, "assume": assume,
             "alike": features.startswith("linear") and n > 1,
             "killers": {name: why for name, (value, why) in reasons.items() if value == 0},
         }  # fmt: skip

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mrntk import FullyConnected, MrntkError, Reprogram, VisualPrompt, empirical_ntk, jacobian_rows, load_task
 from mrntk.model.input_maps import FullyConnectedPrompt, Identity, InputMap, Watermark
 from mrntk.model.output_maps import IdentityOutput, LinearOutput
-from mrntk.model.reprogram import predict
+from mrntk.model.reprogram import predict, predict_float64
 from mrntk.prediction.before_training import capacity, training_floor
 from mrntk.prediction.closed_form import predicted_loss, stability_limit
 from mrntk.sources.kernel_machine import KernelMachine, feature_kernel, relu_ntk
@@ -22,8 +22,12 @@ from mrntk.support.precision import in_float64
 from mrntk.theory import (
     assumption3,
     bound,
+    bound_from_gradients,
+    feature_jacobian,
     generalisation_term,
     hadamard_bound,
+    input_gradient,
+    smallest_of_gram,
     target_gradient,
     theta_a,
     theta_a_min,
@@ -135,6 +139,26 @@ def test_the_bound_is_its_factors():
     assert found.theta_t == pytest.approx(np.linalg.eigvalsh(as_matrix(empirical_ntk(model, x)))[0], rel=1e-6)
     assert found.product == pytest.approx(found.theta_a * found.theta_s_a.min() * found.theta_s_b)
     assert 0 < found.product < found.theta_t and not found.vacuous
+
+
+@pytest.mark.parametrize("name, num_features, count", [("fc", 6, 3), ("fc", 40, 6), ("vp", 8, 2), ("fc+vp", 6, 3)])
+def test_the_bound_from_gradients_is_the_bound(name, num_features, count):
+    model, x = reprogrammed(name, num_features, LINEAR), inputs(name, count)
+    a, phi = model.input_map, model.source.kernel.phi
+    jacobian = in_float64(lambda a, x: jax.vmap(lambda one: feature_jacobian(phi, a(one)))(x))(a, x)
+    gradient = in_float64(lambda a, x: jax.vmap(lambda one: input_gradient(a, one))(x))(a, x)
+    m = LINEAR.matrix @ model.source.alpha.T @ predict_float64(phi, model.source.x)
+    found, expected = bound_from_gradients(m, jacobian, gradient), bound(model, x)
+    for field in ("theta_a", "theta_s_a", "theta_s_b", "theta_t"):
+        np.testing.assert_allclose(getattr(found, field), getattr(expected, field), rtol=1e-6, atol=1e-12)
+    assert found.vacuous == expected.vacuous
+
+
+def test_smallest_of_gram_keeps_the_digits_of_its_rows():
+    """1e-18 beside 1, which no Gram matrix holds in double precision; and 0 for rows that depend on each other."""
+    rows = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0] * np.array([1.0, 1.0, 1e-9])
+    assert smallest_of_gram(rows) == pytest.approx(1e-18, rel=1e-4)
+    assert smallest_of_gram(np.ones((2, 3))) == smallest_of_gram(np.ones((3, 2))) == 0
 
 
 @pytest.mark.parametrize("name", INPUTS)
