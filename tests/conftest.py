@@ -1,5 +1,6 @@
 """Shared by all tests: small models and inputs in float64, and the rule that everything runs at smoke scale."""
 
+import gc
 import os
 import socket
 import tempfile
@@ -10,10 +11,37 @@ import numpy as np
 import pytest
 
 from mrntk import CNN, DNN
+from mrntk.support.compiled import keep_compiled
 
 os.environ["MRNTK_SCALE"] = "smoke"
 CACHE = tempfile.TemporaryDirectory(prefix="mrntk-test-cache-")  # never the reader's own
 os.environ["MRNTK_CACHE"] = CACHE.name
+NO_BROWSER = "no browser"  # what `tests/browser/conftest.py` says when it skips
+COMPILED = pytest.StashKey[tempfile.TemporaryDirectory]()
+
+
+def pytest_configure(config):
+    """Compiled programs are kept for this run of the tests, and shared by its processes, notebook kernels and workers."""
+    if not hasattr(config, "workerinput"):  # workers of xdist inherit the environment
+        config.stash[COMPILED] = tempfile.TemporaryDirectory(prefix="mrntk-test-compiled-")
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = config.stash[COMPILED].name
+    keep_compiled()
+
+
+def pytest_terminal_summary(terminalreporter):
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_BROWSER in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(
+            f"{len(skipped)} tests in a browser were skipped: install Chromium (Debian, Ubuntu: apt install chromium) to run them."
+        )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_compiled():
+    """Compiled programs would pile up to gigabytes; those that are needed again are read from disk."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)

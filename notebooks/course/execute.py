@@ -8,6 +8,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from mrntk.support.compiled import compiled_environment
 from mrntk.support.files import write_atomically
 from notebooks.course.notebooks import notebooks_folder, read, source_hash
 
@@ -19,7 +20,7 @@ def run(notebook: NotebookNode, scale: str, timeout: int = 900) -> NotebookNode:
     client = NotebookClient(notebook, timeout=timeout, kernel_name="python3", resources=folder)
     # at smoke scale compiling is most of the work, as in `figures.making.cells`
     quickly = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"} if scale == "smoke" else {}
-    client.execute(env={**os.environ, "MRNTK_SCALE": scale, **quickly})
+    client.execute(env={**os.environ, **compiled_environment(), "MRNTK_SCALE": scale, **quickly})
     return notebook
 
 

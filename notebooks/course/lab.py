@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from mrntk.support.browser import can_show_browser
+from mrntk.support.compiled import compiled_environment
 from mrntk.support.errors import MrntkError
 
 from .notebooks import notebooks_folder
@@ -44,7 +45,7 @@ def lab(port: int = 8888, browser: bool | None = None) -> int:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container everyone is root; Jupyter would refuse to start
     try:
-        return subprocess.call(command, cwd=root)
+        return subprocess.call(command, cwd=root, env={**os.environ, **compiled_environment()})
     except KeyboardInterrupt:
         return 0
 

@@ -22,6 +22,7 @@ def smoke(tmp_path_factory):
     return out
 
 
+@pytest.mark.xdist_group("figures at smoke scale")
 def test_every_figure_at_smoke_scale_from_nothing(smoke):
     for name in IDS:
         assert (smoke / "rendered/smoke" / f"{name}.png").stat().st_size > 5000
@@ -30,6 +31,7 @@ def test_every_figure_at_smoke_scale_from_nothing(smoke):
         assert len(data) > 1 and figure.module.finds(data).strip()
 
 
+@pytest.mark.xdist_group("figures at smoke scale")
 def test_the_same_seed_gives_the_same_digits(smoke, tmp_path):
     """A part of the sweep over depth, computed again, is a part of what the whole sweep wrote."""
     settings = ["family=dnn", "depth=1", "ce_task=digits"]

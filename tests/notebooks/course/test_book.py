@@ -9,6 +9,7 @@ from mrntk import MrntkError
 from notebooks.course import book, guide, links
 from notebooks.course.notebooks import notebooks_folder, read, sources, title
 
+pytestmark = pytest.mark.xdist_group("book")  # one process builds it
 NAMES = [path.stem for path in sources()]
 
 
