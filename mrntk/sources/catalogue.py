@@ -33,7 +33,7 @@ def _reach(card: Card) -> str:
 
 
 def listing() -> str:
-    """Every source and task, a line each."""
+    """Every source and task, one per line."""
     lines = []
     for kind, entries in catalogue().items():
         lines.append(f"{kind}s")
@@ -105,7 +105,8 @@ def sample_picture(task: Task, per_class: int = 5):
 
     Returns
     -------
-    matplotlib Figure.
+    matplotlib.figure.Figure
+        Not shown yet, and no part of pyplot's state.
     """
     from matplotlib.figure import Figure
 
@@ -132,7 +133,7 @@ def _draw(axis, x):
 
 
 def _points(task: Task):
-    """The first two coordinates, one colour a class."""
+    """The first two coordinates, one colour per class."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(3.5, 3.5), layout="constrained")

@@ -127,8 +127,8 @@ def on_features(features: Callable, head: Callable) -> OnFeatures:
         out = eqx.filter_eval_shape(head, found)
     except (TypeError, ValueError) as error:
         raise MrntkError(
-            f"head does not take the {found.size} outputs of features ({first_line(error)}): make it for inputs of that "
-            f"many values."
+            f"head does not take the {found.size} outputs of features ({first_line(error)}): make it for inputs of that many "
+            "values."
         ) from error
     if getattr(out, "ndim", None) != 1:
         raise MrntkError(f"head gives {getattr(out, 'shape', type(out).__name__)}: make it give one vector.")

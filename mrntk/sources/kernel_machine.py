@@ -87,6 +87,18 @@ class KernelMachine(eqx.Module):
         MrntkError
             If x and y differ in length or hold NaN or infinite values, the kernel has the wrong shape, or K_S + sigma_S I
             is singular.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from mrntk import KernelMachine
+        >>> from mrntk.sources import relu_ntk
+        >>> x, y = np.eye(3), np.array([[1.0], [2.0], [3.0]])
+        >>> machine = KernelMachine.fit(relu_ntk(2), x, y)
+        >>> machine.name, machine.input_shape, machine.num_outputs
+        ('relu-ntk-d2', (3,), 1)
+        >>> [round(float(machine(s)[0]), 3) for s in x]  # without a ridge it interpolates
+        [1.0, 2.0, 3.0]
         """
         for argument, values in (("x", x), ("y", y)):
             if not np.isfinite(values).all():

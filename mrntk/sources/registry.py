@@ -18,16 +18,27 @@ def load_source(name: str | Path | Callable, /, **options):
     ----------
     name : a name of `SOURCES` (`mrntk list` prints them); the path of an .onnx file; a folder with a CLIP checkpoint
         (config.json and model.safetensors), or "clip:" and a hub name; or a function of ONE example written in JAX.
-    options : those that the card names, for example `side=96`, or `task="fashion5k", depth=3, width=64, seed=42`.
+    **options : those that the card names, for example `side=96`, or `task="fashion5k", depth=3, width=64, seed=42`.
 
     Returns
     -------
-    A source: callable on one example, with `input_shape`, `num_outputs` and `name`.
+    equinox.Module
+        A source: callable on one example, with `input_shape`, `num_outputs` and `name`.
 
     Raises
     ------
     MrntkError
         If there is no such source, or if its weights are missing, damaged or do not fit.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from mrntk import load_source
+    >>> random = load_source("dnn", input_shape=(1, 8, 8), num_outputs=10, depth=2, width=16)
+    >>> random.name, random(jnp.ones((1, 8, 8))).shape
+    ('dnn-d2-w16', (10,))
+    >>> load_source(lambda s: s[:2] ** 2, input_shape=(5,), name="squares").num_outputs
+    2
     """
     if not isinstance(name, str | Path):
         return function.from_function(name, **check_options("a function", options, options_of(function.from_function)))

@@ -27,16 +27,30 @@ _TITLES = {
     "vgg": ("groups of 3x3 convolutions, no batch norm", ("levels", "groups")),
     "resnet": ("groups of residual blocks, no batch norm", ("levels", "groups")),
 }
-NUMBERS = 1  # raise it when a change of the code changes the numbers of a training
+NUMBERS_VERSION = 1  # raise it when a change of the code changes the numbers of a training
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How a source is trained. The defaults are the authors': Adam with 1e-3, batches of 128, early stopping, at most 50 epochs.
 
-    `patience` epochs without a better loss on held-out examples end the training (0: never), and the best epoch's weights are
-    kept. The held-out tenth is taken from the task's training part; its test part is never seen. `per_class` trains on so many
-    examples a class, None on all.
+    The held-out tenth is taken from the task's training part; its test part is never seen.
+
+    Parameters
+    ----------
+    loss : "ce", cross-entropy, or "mse", the squared loss.
+    epochs : the most of them.
+    batch : examples per step.
+    learning_rate : of Adam.
+    weight_decay : an L2 term in the gradient.
+    patience : so many epochs without a better loss on held-out examples end the training (0: never), and the best epoch's
+        weights are kept.
+    per_class : training examples per class, those that are held out included; None for all.
+
+    Raises
+    ------
+    MrntkError
+        If a value is out of its range.
     """
 
     loss: str = "ce"
@@ -61,7 +75,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained source and how its training went; losses hold one value an epoch."""
+    """A trained source and how its training went; losses hold one value per epoch."""
 
     source: eqx.Module
     train_losses: np.ndarray
@@ -84,11 +98,13 @@ def _network(family: str, input_shape, num_outputs: int, key, sizes: dict[str, i
     return FAMILIES[family](tuple(input_shape), num_outputs, key=key, **given)
 
 
-def _split(task: Task, per_class: int | None, key):
+def held_out_tenth(task: Task, per_class: int | None, key):
     """((x, y), (x, y) held out): a tenth of every class, at least one example, drawn with the key."""
     most = int(np.bincount(task.y_train, minlength=task.num_classes).min())
     if most < 2 or (per_class is not None and not 2 <= per_class <= most):
-        raise MrntkError(f"per_class={per_class}: give 2 to {most}, the training examples a class of task {task.name}.")
+        raise MrntkError(
+            f"per_class={per_class}: give 2 to {most}, the training examples per class of task {task.name}."
+        )
     order = np.asarray(jax.random.permutation(key, len(task.y_train)))
     members = [order[task.y_train[order] == label][:per_class] for label in range(task.num_classes)]
     held_out = np.concatenate([rows[: max(1, len(rows) // 10)] for rows in members])
@@ -107,14 +123,17 @@ def train(
 ) -> Trained:
     """A network of `family` with these `sizes`, trained on `task`; from the cache if it has been trained before.
 
-    Parameters
-    ----------
-    family : "dnn", "cnn" (sizes depth, width), "vgg" or "resnet" (sizes levels, groups, width).
-    seed : of the initial weights, the held-out examples and the order of the minibatches. The authors use 42, 43 and 44.
-    progress : wraps the iterable of epochs, for example `tqdm`.
-
     An interrupted training goes on where it stopped. The cache knows a training by everything that its numbers depend on:
     family, sizes, recipe, the data themselves, the seed and JAX's version.
+
+    Parameters
+    ----------
+    family : "dnn", "cnn", "vgg" or "resnet".
+    task : what it is trained on, by the training part alone.
+    seed : of the initial weights, the held-out examples and the order of the minibatches. The authors use 42, 43 and 44.
+    recipe : how it is trained.
+    progress : wraps the iterable of epochs, for example `tqdm`.
+    **sizes : depth and width of "dnn" and "cnn"; levels, groups and width of "vgg" and "resnet".
 
     Raises
     ------
@@ -125,7 +144,7 @@ def train(
     model = _network(family, task.input_shape, task.num_classes, key_model, sizes)
     identity = {
         "family": family, "sizes": json.dumps(sizes, sort_keys=True), "recipe": json.dumps(asdict(recipe)), "seed": str(seed),
-        "data": hash_of(task.x_train, task.y_train), "jax": jax.__version__, "numbers": str(NUMBERS),
+        "data": hash_of(task.x_train, task.y_train), "jax": jax.__version__, "numbers": str(NUMBERS_VERSION),
     }  # fmt: skip
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     folder = cache_folder("sources")
@@ -140,7 +159,7 @@ def train(
                 return _result(eqx.combine(arrays, rest), losses)
             except MrntkError:
                 path.unlink()  # a damaged file: train again
-        (x, y), held_out = _split(task, recipe.per_class, key_split)
+        (x, y), held_out = held_out_tenth(task, recipe.per_class, key_split)
         result = fit(
             model, x, y, key=key_fit, optimiser=source_optimiser(recipe.learning_rate, recipe.weight_decay),
             epochs=recipe.epochs, loss=recipe.loss, batch=min(recipe.batch, len(x)), validation=held_out,
@@ -177,8 +196,19 @@ def load_family(
 ):
     """A network of `family`: trained on `task`, or at its random start with `input_shape` and `num_outputs` instead.
 
-    `options` are the sizes (depth, width; levels, groups, width) and, with a task, the fields of `Recipe`. `progress` wraps the
-    iterable of epochs; by default a bar on the terminal.
+    Parameters
+    ----------
+    family : "dnn", "cnn", "vgg" or "resnet".
+    task : a `Task`, or the name of one.
+    input_shape, num_outputs : of a network at its random start.
+    seed : of the weights; see `train`.
+    progress : wraps the iterable of epochs; by default a bar on the terminal.
+    **options : the sizes (depth, width; levels, groups, width) and, with a task, the fields of `Recipe`.
+
+    Raises
+    ------
+    MrntkError
+        If neither a task nor both shapes are given, if both are, or as `train`.
     """
     fields = {name: options.pop(name) for name in list(options) if name in Recipe.__dataclass_fields__}
     if task is not None and (input_shape is not None or num_outputs is not None):

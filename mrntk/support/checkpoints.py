@@ -25,12 +25,21 @@ def hash_of(*arrays, text: str = "") -> str:
     return digest.hexdigest()
 
 
-def fingerprint_of(program: str, run, fixed, callback, epochs: int) -> dict[str, str]:
-    """What the numbers depend on. `program`, the compiled step's text, stands for all that is not an array."""
-    models, keys, data, _ = fixed
+def fingerprint_of(*, program: str, start, key, data, callback, epochs: int) -> dict[str, str]:
+    """What the numbers of a training depend on.
+
+    Parameters
+    ----------
+    program : the compiled step's text, which stands for all that is not an array.
+    start : the state and the model before the first epoch.
+    key : of the order of the examples, or one per seed.
+    data : to train on, and to judge by.
+    callback : called before every epoch, or None.
+    epochs : the most of them.
+    """
     return {
-        "model": hash_of(*filter(eqx.is_array, jax.tree.leaves((run, models)))),
-        "key": hash_of(jax.random.key_data(keys)),
+        "model": hash_of(*filter(eqx.is_array, jax.tree.leaves(start))),
+        "key": hash_of(jax.random.key_data(key)),
         "data": hash_of(*jax.tree.leaves(data)),
         "callback": hash_of(
             *filter(eqx.is_array, jax.tree.leaves(callback)), text=re.sub("0x[0-9a-f]+", "", repr(callback))

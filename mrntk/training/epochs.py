@@ -1,5 +1,6 @@
 """The epochs that `mrntk.training` walks: what moves in a model, one compiled epoch, of one model or of many, and the loop."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Bool, Float, Int, PyTree, Shaped
+from jaxtyping import Bool, Float, Int, Key, PyTree, Shaped
 
 from ..model.reprogram import Reprogram
 from ..support.arrays import Array
@@ -58,7 +59,7 @@ def moving_of(model) -> Moving:
     return Moving(model.theta(), None if trained else eqx.filter(model.output_map, eqx.is_array))
 
 
-def put(model, moving: Moving):
+def with_moving(model, moving: Moving):
     """The model with these values in it."""
     if not isinstance(model, Reprogram):
         return eqx.combine(moving.theta[0], model)
@@ -66,11 +67,32 @@ def put(model, moving: Moving):
     return Reprogram(model.input_map, model.source, output_map).with_theta(moving.theta)
 
 
-# One epoch: of one model, and of many.
+# What a training is made of: what stays as it is, and what it carries from epoch to epoch.
+
+
+class Examples(NamedTuple):
+    """Inputs and their targets."""
+
+    x: Float[Array, "N *shape"]
+    y: Float[Array, "N c"]
+
+
+class Data(NamedTuple):
+    """What a model is trained on, and what it is judged by."""
+
+    train: Examples
+    validation: Examples | None
+
+
+class Models(NamedTuple):
+    """Many models at once: two trees to be joined by `eqx.combine`."""
+
+    own: PyTree  # what differs between the models, stacked
+    shared: PyTree  # what is the same in all, once
 
 
 @dataclass(frozen=True)
-class Plan:
+class EpochSettings:
     """The arguments of `fit` that the compiled epoch depends on and that are not arrays."""
 
     loss: Callable
@@ -79,57 +101,59 @@ class Plan:
     patience: int | None
 
 
-class Run(NamedTuple):
+class TrainingState(NamedTuple):
     """Everything that training carries from epoch to epoch."""
 
     moving: Moving
-    state: PyTree  # of the optimiser
+    optimiser_state: PyTree
     epochs: Int[Array, "*seeds"]  # done so far
     best: Moving | None  # None without patience
     best_loss: Float[Array, "*seeds"]
     waited: Int[Array, "*seeds"]  # epochs since the best one
 
-    def active(self, plan: Plan) -> Bool[Array, "*seeds"]:
+    def active(self, settings: EpochSettings) -> Bool[Array, "*seeds"]:
         """False once it has stopped early."""
-        return self.waited < (jnp.inf if plan.patience is None else plan.patience)
+        return self.waited < (jnp.inf if settings.patience is None else settings.patience)
 
 
-def start(model, plan: Plan) -> Run:
-    """The run of one model before its first epoch."""
+def first_state(model, settings: EpochSettings) -> TrainingState:
+    """The state of one model before its first epoch."""
     moving = jax.tree.map(jnp.asarray, moving_of(model))  # in JAX's current precision
-    best = None if plan.patience is None else moving
-    return Run(moving, plan.optimiser.init(moving.theta), jnp.array(0), best, jnp.array(jnp.inf, float), jnp.array(0))
+    best = None if settings.patience is None else moving
+    optimiser_state = settings.optimiser.init(moving.theta)
+    return TrainingState(moving, optimiser_state, jnp.array(0), best, jnp.array(jnp.inf, float), jnp.array(0))
 
 
-# Steps are compiled one by one and walked from Python: inside XLA's loops a convolution's gradients are far slower on a CPU.
+# One epoch: of one model, and of many. Steps are compiled one by one and walked from Python: inside XLA's loops a convolution's
+# gradients are far slower on a CPU.
 
 
-def _update(run: Run, model, x, y, rows, plan: Plan):
-    """(the run after one step of the optimiser on these rows, or on all examples if None; the loss before the step)."""
+def _update(state: TrainingState, model, x, y, rows, settings: EpochSettings):
+    """(the state after one step of the optimiser on these rows, or on all examples if None; the loss before the step)."""
     x, y = (x, y) if rows is None else (x[rows], y[rows])
 
     def loss(theta):
-        return plan.loss(put(model, run.moving._replace(theta=theta)), x, y)
+        return settings.loss(with_moving(model, state.moving._replace(theta=theta)), x, y)
 
-    value, grads = jax.value_and_grad(loss)(run.moving.theta)
-    updates, state = plan.optimiser.update(grads, run.state, run.moving.theta)
-    theta = optax.apply_updates(run.moving.theta, updates)
-    return run._replace(moving=run.moving._replace(theta=theta), state=state), value
-
-
-def _outputs(run: Run, model, x):
-    return jax.vmap(put(model, run.moving))(x)
+    value, grads = jax.value_and_grad(loss)(state.moving.theta)
+    updates, optimiser_state = settings.optimiser.update(grads, state.optimiser_state, state.moving.theta)
+    theta = optax.apply_updates(state.moving.theta, updates)
+    return state._replace(moving=state.moving._replace(theta=theta), optimiser_state=optimiser_state), value
 
 
-def _judge(run: Run, outputs, y, plan: Plan):
-    """(the run with its best model brought up to date, validation loss)."""
-    loss = plan.loss(lambda output: output, outputs, y)
-    if plan.patience is None:
-        return run, loss
-    better = loss < run.best_loss
-    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), run.moving, run.best)
-    waited = jnp.where(better, 0, run.waited + 1)
-    return run._replace(best=best, best_loss=jnp.where(better, loss, run.best_loss), waited=waited), loss
+def _outputs(state: TrainingState, model, x):
+    return jax.vmap(with_moving(model, state.moving))(x)
+
+
+def _judge(state: TrainingState, outputs, y, settings: EpochSettings):
+    """(the state with its best model brought up to date, validation loss)."""
+    loss = settings.loss(lambda output: output, outputs, y)
+    if settings.patience is None:
+        return state, loss
+    better = loss < state.best_loss
+    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.moving, state.best)
+    waited = jnp.where(better, 0, state.waited + 1)
+    return state._replace(best=best, best_loss=jnp.where(better, loss, state.best_loss), waited=waited), loss
 
 
 def _order(key, epoch, count: int, batch: int) -> Int[Array, "steps batch"]:
@@ -138,11 +162,11 @@ def _order(key, epoch, count: int, batch: int) -> Int[Array, "steps batch"]:
     return order[: count // batch * batch].reshape(-1, batch)
 
 
-def _keep_stopped(after: Run, losses, before: Run, plan: Plan):
+def _keep_stopped(after: TrainingState, losses, before: TrainingState, settings: EpochSettings):
     """A seed that has stopped stays as it was, with NaN for its losses."""
 
     def one(after, losses, before):
-        active = before.active(plan)
+        active = before.active(settings)
         after = jax.tree.map(lambda new, old: jnp.where(active, new, old), after, before)
         return after, jax.tree.map(lambda loss: jnp.where(active, loss, jnp.nan), losses)
 
@@ -159,14 +183,15 @@ class Parts(NamedTuple):
 
 
 def _of_all(function: Callable) -> Callable:
-    """`function` for every seed; its second argument is (what differs between the models, what they share)."""
+    """`function` for every seed; its second argument is `Models`."""
 
-    def over_seeds(runs, models, *data, per_seed=(), plan=None):
-        own, shared = models
-        last = () if plan is None else (plan,)
-        return jax.vmap(lambda run, own, *seeds: function(run, eqx.combine(own, shared), *data, *seeds, *last))(
-            runs, own, *per_seed
-        )
+    def over_seeds(states, models: Models, *data, per_seed=(), settings=None):
+        last = () if settings is None else (settings,)
+
+        def of_one(state, own, *seeds):
+            return function(state, eqx.combine(own, models.shared), *data, *seeds, *last)
+
+        return jax.vmap(of_one)(states, models.own, *per_seed)
 
     return over_seeds
 
@@ -180,52 +205,74 @@ ONE = Parts(
 )
 ALL = Parts(
     eqx.filter_jit(
-        lambda runs, models, x, y, rows, plan: _update_of_all(runs, models, x, y, per_seed=(rows,), plan=plan)
+        lambda states, models, x, y, rows, settings: _update_of_all(
+            states, models, x, y, per_seed=(rows,), settings=settings
+        )
     ),
-    eqx.filter_jit(lambda runs, models, x: _outputs_of_all(runs, models, x)),
-    eqx.filter_jit(lambda runs, outputs, y, plan: jax.vmap(lambda run, out: _judge(run, out, y, plan))(runs, outputs)),
+    eqx.filter_jit(lambda states, models, x: _outputs_of_all(states, models, x)),
+    eqx.filter_jit(
+        lambda states, outputs, y, settings: jax.vmap(lambda state, out: _judge(state, out, y, settings))(
+            states, outputs
+        )
+    ),
     jax.jit(jax.vmap(_order, in_axes=(0, 0, None, None)), static_argnums=(2, 3)),
 )
 _compiled_keep_stopped = eqx.filter_jit(_keep_stopped)
 
 
-def epoch(run: Run, parts: Parts, model, key, data, plan: Plan):
-    """(the run after one more epoch, training loss, validation loss or None); each of them by seed where there are many."""
-    (x, y), validation = data
-    before, steps, losses = run, [None], []
-    if plan.batch is not None:
-        steps = np.moveaxis(np.asarray(parts.order(key, run.epochs, len(x), plan.batch)), -2, 0)
+class Training(NamedTuple):
+    """What stays as it is from the first epoch to the last."""
+
+    parts: Parts  # ONE or ALL
+    model: Any  # or `Models`
+    key: Key[jax.Array, "*seeds"]  # of the order of the examples
+    data: Data
+    settings: EpochSettings
+
+
+def one_epoch(state: TrainingState, training: Training):
+    """(the state after one more epoch, training loss, validation loss or None); each of them by seed where there are many."""
+    parts, model, settings = training.parts, training.model, training.settings
+    (x, y), validation = training.data.train, training.data.validation
+    before, steps, losses = state, [None], []
+    if settings.batch is not None:
+        steps = np.moveaxis(np.asarray(parts.order(training.key, state.epochs, len(x), settings.batch)), -2, 0)
     for rows in steps:
-        run, loss = parts.update(run, model, x, y, rows, plan)
+        state, loss = parts.update(state, model, x, y, rows, settings)
         losses.append(loss)
-    run, found = run._replace(epochs=run.epochs + 1), [jnp.stack(losses).mean(0)]
+    state, found = state._replace(epochs=state.epochs + 1), [jnp.stack(losses).mean(0)]
     if validation is not None:
-        block = plan.batch or len(x)  # blocks no larger than in training
-        outputs = [parts.outputs(run, model, validation[0][i : i + block]) for i in range(0, len(validation[0]), block)]
-        run, held_out = parts.judge(run, jnp.concatenate(outputs, axis=-2), validation[1], plan)
+        block = settings.batch or len(x)  # blocks no larger than in training
+        starts = range(0, len(validation.x), block)
+        outputs = [parts.outputs(state, model, validation.x[i : i + block]) for i in starts]
+        state, held_out = parts.judge(state, jnp.concatenate(outputs, axis=-2), validation.y, settings)
         found.append(held_out)
     if parts is ALL:
-        run, found = _compiled_keep_stopped(run, found, before, plan)
-    return run, found[0], found[1] if validation is not None else None
+        state, found = _compiled_keep_stopped(state, found, before, settings)
+    return state, found[0], found[1] if validation is not None else None
 
 
-def program(run: Run, parts: Parts, model, key, data, plan: Plan) -> str:
-    """The text of the compiled step with what else decides an epoch: network, loss, optimiser, batch and patience."""
-    (x, y), _ = data
-    rows = None if plan.batch is None else np.zeros((*run.epochs.shape, plan.batch), np.int32)
-    return parts.update.lower(run, model, x, y, rows, plan).as_text() + f"{plan.batch} {plan.patience}"
+def program_of(state: TrainingState, training: Training) -> str:
+    """The text of the compiled step with what else decides an epoch: network, loss, optimiser, batch and patience.
+
+    Without the names that results have in this code, so that a field can be renamed and a checkpoint still continues.
+    """
+    (x, y), settings = training.data.train, training.settings
+    rows = None if settings.batch is None else np.zeros((*state.epochs.shape, settings.batch), np.int32)
+    text = training.parts.update.lower(state, training.model, x, y, rows, settings).as_text()
+    return re.sub('jax.result_info = "[^"]*"', "", text) + f"{settings.batch} {settings.patience}"
 
 
 # Many models at once.
 
 
-def stack(trees):
-    """The trees with their leaves stacked."""
+def stacked_trees(trees):
+    """One tree whose leaves are those of the trees, stacked."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
-def own_and_shared(models: list):
-    """(what differs between the models, stacked; what they share, once), two trees to be joined by `eqx.combine`."""
+def own_and_shared(models: list) -> Models:
+    """The models as one pair of trees; a leaf is shared if it is the same object in all."""
     leaves, structures = zip(*map(jax.tree.flatten, models), strict=True)
     own, shared = [], []
     for same in zip(*leaves, strict=False):
@@ -236,39 +283,50 @@ def own_and_shared(models: list):
     if len(set(structures)) != 1 or any(len(found) != 1 or None in found for found in shapes):
         raise MrntkError("make_model gives models of different structure: let the key change array values alone.")
     own = [None if same is None else jnp.stack(same) for same in own]
-    return structures[0].unflatten(own), structures[0].unflatten(shared)
+    return Models(structures[0].unflatten(own), structures[0].unflatten(shared))
 
 
 # The loop over epochs, which `fit` and `fit_seeds` share.
 
 
-def run_epochs(run: Run, fixed, exchange, *, callback, epochs, checkpoint, checkpoint_every, progress):
-    """(the run at its end, training and validation losses as (2, *seeds, epochs run)), by `epoch(run, *fixed)`."""
-    plan = fixed[-1]
-    losses = np.full((2, *run.epochs.shape, epochs), np.nan)
+def run_epochs(
+    state: TrainingState, training: Training, call_back, *, callback, epochs, checkpoint, checkpoint_every, progress
+):
+    """(the state at the end, training and validation losses as (2, *seeds, epochs run)).
+
+    `call_back(epoch, state)` gives the state that the reader's `callback` leaves; it is called if there is a callback.
+    """
+    losses = np.full((2, *state.epochs.shape, epochs), np.nan)
     if checkpoint is not None:
         checkpoint = Path(checkpoint)
         ensure_writable(checkpoint.parent, hint="give checkpoint a path in another folder")
-        fingerprint = fingerprint_of(program(run, *fixed), run, fixed[1:], callback, epochs)
+        fingerprint = fingerprint_of(
+            program=program_of(state, training),
+            start=(state, training.model),
+            key=training.key,
+            data=training.data,
+            callback=callback,
+            epochs=epochs,
+        )
         if checkpoint.exists():
-            run, losses = read_checkpoint(checkpoint, fingerprint, (run, losses))
-    finished = not np.any(run.active(plan))
-    for number in (progress or iter)(range(epochs if finished else int(np.max(run.epochs)), epochs)):
+            state, losses = read_checkpoint(checkpoint, fingerprint, (state, losses))
+    finished = not np.any(state.active(training.settings))
+    for number in (progress or iter)(range(epochs if finished else int(np.max(state.epochs)), epochs)):
         if callback is not None:
-            run = exchange(number, run)
-        run, *new = epoch(run, *fixed)
-        losses[..., number] = [np.full(run.epochs.shape, np.nan) if loss is None else loss for loss in new]
-        finished = number + 1 == epochs or not np.any(run.active(plan))
+            state = call_back(number, state)
+        state, *new = one_epoch(state, training)
+        losses[..., number] = [np.full(state.epochs.shape, np.nan) if loss is None else loss for loss in new]
+        finished = number + 1 == epochs or not np.any(state.active(training.settings))
         if checkpoint is not None and (finished or (number + 1) % checkpoint_every == 0):
-            write_checkpoint(checkpoint, fingerprint, (run, losses))
+            write_checkpoint(checkpoint, fingerprint, (state, losses))
         if finished:
             break
-    return run, losses[..., : int(np.max(run.epochs))]
+    return state, losses[..., : int(np.max(state.epochs))]
 
 
-def exchanged(callback, epoch: int, model, moving: Moving) -> Moving:
+def after_callback(callback, epoch: int, model, moving: Moving) -> Moving:
     """What moves in the model that the callback gives back, if it gives one."""
-    returned = callback(epoch, put(model, moving))
+    returned = callback(epoch, with_moving(model, moving))
     if returned is None:
         return moving
     new = moving_of(returned)
@@ -277,10 +335,11 @@ def exchanged(callback, epoch: int, model, moving: Moving) -> Moving:
     return jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), new, moving)
 
 
-def result_of(model, run: Run, losses, validation, plan: Plan) -> TrainingResult:
-    """The result of a run that has ended, with the best model if there was patience."""
-    moving = run.moving if plan.patience is None else run.best
-    epochs, stopped = np.asarray(run.epochs), ~np.asarray(run.active(plan))
+def result_of(model, state: TrainingState, losses, training: Training) -> TrainingResult:
+    """The result of a training that has ended, with the best model if there was patience."""
+    moving = state.moving if training.settings.patience is None else state.best
+    epochs, stopped = np.asarray(state.epochs), ~np.asarray(state.active(training.settings))
     if not epochs.shape:
         epochs, stopped = int(epochs), bool(stopped)
-    return TrainingResult(put(model, moving), losses[0], None if validation is None else losses[1], epochs, stopped)
+    validation_losses = None if training.data.validation is None else losses[1]
+    return TrainingResult(with_moving(model, moving), losses[0], validation_losses, epochs, stopped)

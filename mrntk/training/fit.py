@@ -1,4 +1,4 @@
-"""Training of sources and of input transformations, by optax.
+"""Training of sources and of input maps, by optax.
 
 `fit` trains one model, `fit_seeds` many at once; both walk the same epochs. What is trained: theta of a `Reprogram` (its
 source stays as it is), every inexact array of anything else. `gradient_descent` is the plain full-batch descent in float64 that
@@ -22,31 +22,22 @@ from ..support.precision import in_float64
 from .epochs import (
     ALL,
     ONE,
-    Plan,
+    Data,
+    EpochSettings,
+    Examples,
+    Models,
+    Training,
     TrainingResult,
-    exchanged,
+    after_callback,
+    first_state,
     moving_of,
     own_and_shared,
-    put,
     result_of,
     run_epochs,
-    stack,
-    start,
+    stacked_trees,
+    with_moving,
 )
-from .recipes import IterativeMapping, reprogramming_optimiser, source_optimiser
-
-__all__ = [
-    "IterativeMapping",
-    "TrainingResult",
-    "cross_entropy_loss",
-    "fit",
-    "fit_seeds",
-    "gradient_descent",
-    "mse_loss",
-    "reprogramming_optimiser",
-    "source_optimiser",
-    "train_source",
-]
+from .recipes import source_optimiser
 
 
 def mse_loss(model, x: Float[Array, "N *shape"], y: Float[Array, "N c"]) -> Float[Array, ""]:
@@ -72,8 +63,8 @@ def _finite(argument: str, value, dtype=float) -> jax.Array:
     return value
 
 
-def _pair(names: tuple[str, str], model, x, y, loss: str):
-    """(x, y) as arrays, once they are known to suit each other and the model."""
+def _examples(names: tuple[str, str], model, x, y, loss: str) -> Examples:
+    """x and y as arrays, once they are known to suit each other and the model."""
     x, y = _finite(names[0], x), _finite(names[1], y)
     if y.ndim != 2 or len(y) != len(x) or len(x) == 0:
         raise MrntkError(
@@ -87,17 +78,16 @@ def _pair(names: tuple[str, str], model, x, y, loss: str):
     except (TypeError, ValueError) as error:
         raise MrntkError(
             f"{names[0]} has examples of shape {x.shape[1:]}, on which the model fails ({first_line(error)}): reshape them, "
-            f"or make the "
-            "model's parts fit each other."
+            "or make the model's parts fit each other."
         ) from error
     if outputs != y.shape[1:]:
         raise MrntkError(f"{names[1]} has rows of {y.shape[1]} values, but the model gives {outputs}: make them equal.")
     if loss == "ce" and not ((y >= 0).all() and jnp.allclose(y.sum(1), 1, atol=1e-4)):
         raise MrntkError(f"{names[1]} is not a distribution over classes in every row: give one-hot rows to loss='ce'.")
-    return x, y
+    return Examples(x, y)
 
 
-def _checked(model, x, y, validation, loss, batch, epochs, patience, checkpoint_every):
+def _checked(model, x, y, validation, loss, batch, epochs, patience, checkpoint_every) -> Data:
     """The data as JAX arrays, or the error that says which argument is wrong."""
     if loss not in LOSSES:
         raise MrntkError(f"loss={loss!r} is unknown: choose one of {', '.join(LOSSES)}.")
@@ -108,13 +98,15 @@ def _checked(model, x, y, validation, loss, batch, epochs, patience, checkpoint_
         raise MrntkError(f"patience={patience} needs validation=(x, y): give held-out data, or leave patience out.")
     if not jax.tree.leaves(moving_of(model).theta):
         raise MrntkError("model has nothing to train: give it an input map or an output map with parameters.")
-    data = _pair(("x", "y"), model, x, y, loss)
-    if batch is not None and not 1 <= batch <= len(data[0]):
-        raise MrntkError(f"batch={batch}: give 1 to {len(data[0])}, the number of examples, or None for all of them.")
+    train = _examples(("x", "y"), model, x, y, loss)
+    if batch is not None and not 1 <= batch <= len(train.x):
+        raise MrntkError(
+            f"batch={batch}: give 1 to {len(train.x)}, the number of examples, or None for all of them."
+        )
     if validation is not None and not (isinstance(validation, tuple) and len(validation) == 2):
         raise MrntkError("validation: give a pair (x, y) of held-out inputs and targets.")
     names = ("validation[0]", "validation[1]")
-    return data, None if validation is None else _pair(names, model, *validation, loss)
+    return Data(train, None if validation is None else _examples(names, model, *validation, loss))
 
 
 def fit(
@@ -136,22 +128,30 @@ def fit(
 ) -> TrainingResult:
     """Train theta of a `Reprogram`, or all weights of any other model. The same arguments give the same numbers.
 
+    It computes in JAX's current precision, float32 unless it runs under `jax.enable_x64`.
+
     Parameters
     ----------
     model : a function of one example, as an Equinox module. It is not changed.
     x, y : inputs (N, ...) and targets (N, c); one-hot rows for classes.
     key : draws the order of the examples of every epoch.
     optimiser : any of optax; weight decay and schedules come with it. See `source_optimiser`, `reprogramming_optimiser`.
+    epochs : how many, or the most with `patience`.
     loss : "mse", 1/(2N) sum ||f(x_i) - y_i||^2, or "ce", cross-entropy in nats.
-    batch : examples a step; None takes all of them. What is left over after the last whole batch waits for the next epoch.
+    batch : examples per step; None takes all of them. What is left over after the last whole batch waits for the next epoch.
     validation : (x, y) held out; the loss on it is recorded after every epoch.
     patience : stop after that many epochs in a row without a new lowest validation loss, and return the model of the lowest one
         (of the start, if the validation loss never was a number). Without it the model of the last epoch is returned.
     callback : `callback(epoch, model)` is called before every epoch, counted from 0. It may return the model with other values to
         go on with, else None; see `IterativeMapping`. To be resumable it must depend on its arguments alone.
-    checkpoint : file from which an interrupted run continues, to the same numbers bit for bit; written every `checkpoint_every`
-        epochs and at the end.
+    checkpoint : file from which an interrupted training continues, to the same numbers bit for bit.
+    checkpoint_every : epochs from one writing of the checkpoint to the next; it is written at the end as well.
     progress : wraps the iterable of epochs, for example `tqdm`.
+
+    Returns
+    -------
+    TrainingResult
+        The trained model, its losses by epoch, and how many epochs there were.
 
     Raises
     ------
@@ -159,25 +159,38 @@ def fit(
         For data that are not finite or do not fit the model, a batch larger than N, patience without validation, a model with
         nothing to train, or a checkpoint that is damaged or belongs to other arguments.
 
-    It computes in JAX's current precision, float32 unless it runs under `jax.enable_x64`.
+    Examples
+    --------
+    The watermark delta goes from 0 to 1; steps of size 1/2 halve its distance, and the loss is half of its square.
+
+    >>> import jax
+    >>> import numpy as np
+    >>> import optax
+    >>> from mrntk import Reprogram, Watermark, fit
+    >>> model = Reprogram(Watermark((1,)), lambda s: s)
+    >>> x, y = np.zeros((4, 1)), np.ones((4, 1))
+    >>> result = fit(model, x, y, key=jax.random.key(0), optimiser=optax.sgd(0.5), epochs=3)
+    >>> result.train_losses.tolist(), result.model.input_map.delta.tolist()
+    ([0.5, 0.125, 0.03125], [0.875])
     """
     data = _checked(model, x, y, validation, loss, batch, epochs, patience, checkpoint_every)
-    plan = Plan(LOSSES[loss], optimiser, batch, patience)
+    settings = EpochSettings(LOSSES[loss], optimiser, batch, patience)
+    training = Training(ONE, model, key, data, settings)
 
-    def exchange(epoch, run):
-        return run._replace(moving=exchanged(callback, epoch, model, run.moving))
+    def call_back(epoch, state):
+        return state._replace(moving=after_callback(callback, epoch, model, state.moving))
 
-    run, losses = run_epochs(
-        start(model, plan),
-        (ONE, model, key, data, plan),
-        exchange,
+    state, losses = run_epochs(
+        first_state(model, settings),
+        training,
+        call_back,
         callback=callback,
         epochs=epochs,
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,
         progress=progress,
     )
-    return result_of(model, run, losses, validation, plan)
+    return result_of(model, state, losses, training)
 
 
 def fit_seeds(
@@ -199,17 +212,20 @@ def fit_seeds(
 ) -> TrainingResult:
     """`fit` for many seeds at once, by vmap: the same numbers as one after the other, to rounding.
 
+    Every seed stops early by itself, and the callback is called seed by seed.
+
     Parameters
     ----------
     make_model : `make_model(key)` gives a seed's model. Arrays that are the same object for every seed, such as those of a frozen
         source made outside, are kept once.
     keys : (seeds,) keys. Seed i is `fit(make_model(key_model), x, y, key=key_fit)` with
         `key_model, key_fit = jax.random.split(keys[i])`.
-    All others are those of `fit`; every seed stops early by itself, and the callback is called seed by seed.
+    x, y, optimiser, epochs, loss, batch, validation, patience, callback, checkpoint, checkpoint_every, progress : as for `fit`.
 
     Returns
     -------
-    TrainingResult with a leading axis of seeds on every array; `of_seed(i)` gives one seed's.
+    TrainingResult
+        With a leading axis of seeds on every array; `of_seed(i)` gives one seed's.
 
     Raises
     ------
@@ -218,30 +234,36 @@ def fit_seeds(
     """
     model_keys, fit_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
     models = [make_model(key) for key in model_keys]
-    own, shared = own_and_shared(models)
     data = _checked(models[0], x, y, validation, loss, batch, epochs, patience, checkpoint_every)
-    plan = Plan(LOSSES[loss], optimiser, batch, patience)
+    settings = EpochSettings(LOSSES[loss], optimiser, batch, patience)
+    training = Training(ALL, own_and_shared(models), fit_keys, data, settings)
 
-    def exchange(epoch, runs):
-        moving = [jax.tree.map(lambda leaf, i=i: leaf[i], runs.moving) for i in range(len(models))]
-        for i in np.flatnonzero(runs.active(plan)):
-            moving[i] = exchanged(callback, epoch, models[i], moving[i])
-        return runs._replace(moving=stack(moving))
+    def call_back(epoch, states):
+        moving = [jax.tree.map(lambda leaf, i=i: leaf[i], states.moving) for i in range(len(models))]
+        for i in np.flatnonzero(states.active(settings)):
+            moving[i] = after_callback(callback, epoch, models[i], moving[i])
+        return states._replace(moving=stacked_trees(moving))
 
-    runs, losses = run_epochs(
-        stack([start(model, plan) for model in models]),
-        (ALL, (own, shared), fit_keys, data, plan),
-        exchange,
+    states, losses = run_epochs(
+        stacked_trees([first_state(model, settings) for model in models]),
+        training,
+        call_back,
         callback=callback,
         epochs=epochs,
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,
         progress=progress,
     )
-    shared = jax.tree.map(  # views: a shared source takes its memory once
-        lambda leaf: np.broadcast_to(leaf, (len(models), *leaf.shape)) if eqx.is_array(leaf) else leaf, shared
-    )
-    return result_of(eqx.combine(own, shared), runs, losses, validation, plan)
+    return result_of(_with_seed_axis(training.model, len(models)), states, losses, training)
+
+
+def _with_seed_axis(models: Models, count: int):
+    """All models as one, with a leading axis on every array; of views where it can be, so that a shared source is kept once."""
+
+    def view(leaf):
+        return np.broadcast_to(leaf, (count, *leaf.shape)) if eqx.is_array(leaf) else leaf
+
+    return eqx.combine(models.own, jax.tree.map(view, models.shared))
 
 
 def train_source(
@@ -281,21 +303,38 @@ def gradient_descent(
 ) -> tuple[Reprogram, Float[Array, " {steps}+1"]]:
     """Full-batch gradient descent on theta alone, in float64: (trained model, loss before step 0, 1, ..., steps).
 
+    Parameters
+    ----------
+    model : at its start. It is not changed.
+    x, y : inputs and targets.
+    step : the step size eta.
+    steps : how many.
+
     Raises
     ------
     MrntkError
-        For data that are not finite or do not fit the model.
+        For data that are not finite or do not fit the model, or a step size that is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mrntk import Reprogram, Watermark, gradient_descent
+    >>> model = Reprogram(Watermark((1,)), lambda s: s)
+    >>> trained, losses = gradient_descent(model, np.zeros((1, 1)), np.ones((1, 1)), step=0.5, steps=3)
+    >>> losses.tolist()
+    [0.5, 0.125, 0.03125, 0.0078125]
+    >>> trained.input_map.delta.tolist()
+    [0.875]
     """
     if not step > 0 or steps < 0:
         raise MrntkError(
             f"step={step}, steps={steps}: the step size must be positive, the number of steps not negative."
         )
-    x, y = _pair(("x", "y"), model, x, y, "mse")
-    plan = Plan(mse_loss, _DESCENT, None, None)
-    run = start(model, plan)
-    run, losses = run._replace(state=jnp.asarray(step)), []
+    x, y = _examples(("x", "y"), model, x, y, "mse")
+    settings = EpochSettings(mse_loss, _DESCENT, None, None)
+    state, losses = first_state(model, settings)._replace(optimiser_state=jnp.asarray(step)), []
     for _ in range(steps):
-        run, loss = ONE.update(run, model, x, y, None, plan)
+        state, loss = ONE.update(state, model, x, y, None, settings)
         losses.append(loss)
-    model = put(model, run.moving)
+    model = with_moving(model, state.moving)
     return model, jnp.stack([*losses, _compiled_loss(model, x, y)])

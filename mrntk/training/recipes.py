@@ -39,9 +39,15 @@ def reprogramming_optimiser(
 class IterativeMapping(eqx.Module):
     """Iterative label mapping (ILM; Chen et al. 2023), a callback: b is estimated anew before every `every`-th epoch.
 
-    `x`, `labels`: the training inputs and class numbers. `estimate`: `frequency_mapping`, or any function of (source scores,
-    labels, c_T) that gives a `LinearOutput`, such as `bayesian_mapping`. The model starts with a `LinearOutput` of shape
-    (c_T, c_S), whose values do not matter.
+    The model starts with a `LinearOutput` of shape (c_T, c_S), whose values do not matter.
+
+    Parameters
+    ----------
+    x : the training inputs.
+    labels : their class numbers.
+    every : epochs from one estimate to the next.
+    estimate : `frequency_mapping`, or any function of (source scores, labels, c_T) that gives a `LinearOutput`, such as
+        `bayesian_mapping`.
 
     Raises
     ------

@@ -96,7 +96,7 @@ def test_an_interrupted_training_goes_on(task, cache):
 
 
 def test_held_out_examples_are_a_tenth_of_every_class_and_never_test_examples(task):
-    (x, y), (held_x, held_y) = trained._split(task, 30, jax.random.key(0))
+    (x, y), (held_x, held_y) = trained.held_out_tenth(task, 30, jax.random.key(0))
     assert (held_y.sum(0) == 3).all() and (y.sum(0) == 27).all()
     known = {image.tobytes() for image in task.x_train}
     assert all(image.tobytes() in known for image in (*x, *held_x))

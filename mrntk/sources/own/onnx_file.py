@@ -144,15 +144,15 @@ def from_onnx(
 ) -> OnnxSource:
     """A source from an ONNX file with one floating input (batch, ...).
 
+    What the input means, the graph decides: images in [0, 1] must be normalised inside it, or before it in a function that is
+    given to `from_function`. Weights are kept as stored and used in the precision of s, float32 or float64.
+
     Parameters
     ----------
     path : the file. Weights in files beside it are read if they lie in its folder or below.
     input_shape : shape of ONE input, without the batch axis; needed where the file leaves sizes open.
     output : name of the output to take, needed where there are several. Its values for one example are flattened.
     max_bytes : refuse a model, weights in other files included, that is larger.
-
-    What the input means, the graph decides: images in [0, 1] must be normalised inside it, or before it in a function that is
-    given to `from_function`. Weights are kept as stored and used in the precision of s, float32 or float64.
 
     Raises
     ------

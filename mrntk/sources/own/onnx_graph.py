@@ -54,8 +54,8 @@ def read_graph(path: Path, input_shape: tuple[int, ...] | None, output: str | No
     return OneInput(graph, opset, value.name, shape, weights, constants)
 
 
-def _put(name: str, array: np.ndarray, weights: dict, constants: dict):
-    """Single numbers are constants: some operators must know them before anything is traced."""
+def _add_tensor(name: str, array: np.ndarray, weights: dict, constants: dict):
+    """To the weights or to the constants; single numbers are constants: some operators must know them before tracing."""
     kind = weights if jnp.issubdtype(array.dtype, jnp.floating) and array.size > 1 else constants
     kind[name] = array
 
@@ -68,7 +68,7 @@ def _take_tensors(path: Path, graph, weights: dict, constants: dict):
         raise MrntkError(f"path={path} has sparse weights: export it with dense ones.")
     for tensor in graph.initializer:
         try:
-            _put(tensor.name, np.asarray(numpy_helper.to_array(tensor)), weights, constants)
+            _add_tensor(tensor.name, np.asarray(numpy_helper.to_array(tensor)), weights, constants)
         except Exception as error:
             raise damaged(path, f"tensor {tensor.name}", error) from error
     del graph.initializer[:]
@@ -189,7 +189,7 @@ def _fold(skeleton, opset: int, weights: dict, constants: dict) -> bool:
         else:
             rest.append(node)
     for name, array in found.items():
-        _put(name, array, weights, constants)
+        _add_tensor(name, array, weights, constants)
         if name in constants:
             skeleton.graph.initializer.append(numpy_helper.from_array(array, name))
         else:

@@ -62,7 +62,7 @@ _LOCK = threading.RLock()  # kernels are computed in several threads
 
 
 @contextmanager
-def _without_mesh():
+def without_mesh():
     """jimm without its step between devices, which fails where there is no mesh."""
     homes = [importlib.import_module(f"jimm.common.{name}") for name in ("vit", "transformer")]
     with _LOCK:
@@ -136,7 +136,7 @@ class Tower:
             jnp.arange(shape[1])[None] if names[-1] == "vision_position_ids" else next(leaves).astype(image.dtype)
             for names, shape in self.shapes.items()
         ]
-        with nnx.use_eager_sharding(False), _without_mesh():
+        with nnx.use_eager_sharding(False), without_mesh():
             rest = jax.tree.map(_unused, self.rest)  # made anew: Flax binds it to the trace in which it was made
             model = nnx.merge(self.definition, jax.tree.unflatten(self.structure, params), rest)
             features = model(image, do_projection=False)
@@ -174,6 +174,9 @@ class CLIPSource(eqx.Module):
 def from_clip(folder: str | Path, *, projection: bool = True, normalise: bool = False) -> CLIPSource:
     """CLIP's image tower as a source.
 
+    It takes (3, side, side) pixels in [0, 1], with the checkpoint's own side, and subtracts CLIP's mean itself.
+    Source: Radford et al. 2021, Learning transferable visual models from natural language supervision.
+
     Parameters
     ----------
     folder : a folder with config.json and model.safetensors in Hugging Face layout (preprocessor_config.json, if there, gives the
@@ -181,15 +184,11 @@ def from_clip(folder: str | Path, *, projection: bool = True, normalise: bool = 
     projection : give the embedding shared with texts (projection_dim values); otherwise what it is projected from (hidden_size).
     normalise : divide the embedding by its length.
 
-    The source takes (3, side, side) pixels in [0, 1], with the checkpoint's own side, and subtracts CLIP's mean itself.
-
     Raises
     ------
     MrntkError
         If the checkpoint is missing, damaged or incomplete, or is of a kind that jimm does not compute: it takes heads of 64
         values, quick GELU and hidden layers four times as wide.
-
-    Source: Radford et al. 2021, Learning transferable visual models from natural language supervision.
     """
     found = find_folder(folder)
     config = read_config(found)
@@ -214,7 +213,7 @@ class CosineHead(eqx.Module):
 
 
 def zero_shot(source: CLIPSource, embeddings: Float[Array, "c dim"], *, scale: float = 100.0) -> OnFeatures:
-    """CLIP as a classifier: logits of the classes whose texts have these `embeddings`, one row a class, of any length.
+    """CLIP as a classifier: logits of the classes whose texts have these `embeddings`, one row per class, of any length.
 
     `scale` is the inverse temperature; CLIP's training ends at 100. The texts are embedded elsewhere, by CLIP's text tower.
 
@@ -225,6 +224,6 @@ def zero_shot(source: CLIPSource, embeddings: Float[Array, "c dim"], *, scale: f
     """
     if embeddings.ndim != 2 or embeddings.shape[1] != source.num_outputs:
         raise MrntkError(
-            f"embeddings has shape {embeddings.shape}: give rows of {source.num_outputs} values, one a class."
+            f"embeddings has shape {embeddings.shape}: give rows of {source.num_outputs} values, one per class."
         )
     return on_features(source, CosineHead(jnp.asarray(embeddings), scale))

@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from mrntk import MrntkError, Reprogram, VisualPrompt, empirical_ntk
-from mrntk.sources.pretrained.clip import _without_mesh, from_clip, vision_model, zero_shot
+from mrntk.sources.pretrained.clip import from_clip, vision_model, without_mesh, zero_shot
 from mrntk.sources.registry import load_source
 
 
@@ -108,7 +108,7 @@ def test_traced_in_several_threads_at_once(source):
     """jimm is changed while it is traced; a second thread must wait, or it would take the first one's change back."""
     s = np.zeros(SHAPE, np.float32)
     with ThreadPoolExecutor(1) as pool:
-        with _without_mesh():
+        with without_mesh():
             other = pool.submit(jax.eval_shape, source, s)
             with pytest.raises(TimeoutError):
                 other.result(timeout=1)
