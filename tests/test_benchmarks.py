@@ -41,6 +41,17 @@ def test_kernel_table_is_what_the_results_say(path):
     assert len(errors) >= 5 and max(errors) < 1e-10
 
 
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("results/compile-*.json")), ids=lambda path: path.stem)
+def test_compile_table_is_what_the_results_say(path):
+    """The second input map is at least 8 times, the first one in a second process at least 3 times as fast."""
+    results, module = json.loads(path.read_text()), script("compile")
+    assert module.table(results) in (FOLDER / "README.md").read_text()
+    rows = {row["row"]: row for row in next(iter(results["sources"].values()))}
+    assert rows["first input map"]["seconds"] > 8 * rows["another frame"]["seconds"]
+    assert rows["first input map"]["seconds"] > 3 * rows["first input map"]["next_process"]
+    assert "+changes" not in results["provenance"]["commit"]
+
+
 def test_kernel_benchmark_runs():
     """One cheap part in a process of its own, as the whole benchmark runs them."""
     command = [sys.executable, FOLDER / "ntk.py", "--quick", "--part", "gram"]
