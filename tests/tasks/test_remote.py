@@ -254,6 +254,5 @@ def test_cards():
         )
         assert all(len(file["sha256"]) == 64 for file in remote.FILES[name])
     names = [file["name"] for files in remote.FILES.values() for file in files]
-    assert len(set(names)) == len(names) == 9 and {"svhn-test_32x32.mat", "fashion-t10k-labels-idx1-ubyte.gz"} <= set(
-        names
-    )
+    assert len(set(names)) == len(names) == 9
+    assert {"svhn-test_32x32.mat", "fashion-t10k-labels-idx1-ubyte.gz"} <= set(names)

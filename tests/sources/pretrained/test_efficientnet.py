@@ -1,5 +1,7 @@
 """EfficientNet-Lite: the architecture against XLA's own convolutions, the weights against photographs."""
 
+import importlib.metadata
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,11 +13,13 @@ from mrntk.sources.pretrained.efficientnet import (
     ENTRIES,
     EPSILON,
     VARIANTS,
+    VERSION,
     Depthwise,
     EfficientNet,
     block_shapes,
     layout,
     load_efficientnet,
+    weights,
 )
 from mrntk.support.errors import MrntkError
 
@@ -136,6 +140,13 @@ def test_vmap_is_the_loop(small):
     x, f = photographs(20), eqx.filter_jit(small)
     batch = jax.jit(jax.vmap(lambda s: small(s)))(x)
     np.testing.assert_allclose(batch, np.stack([f(s) for s in x]), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_file_holds_the_tensors_of_the_layout(name):
+    found = {tensor: array.shape for tensor, array in weights(name).items()}
+    assert layout(VARIANTS[name]).items() <= found.items()
+    assert importlib.metadata.version(ENTRIES[name].card.package) == VERSION
 
 
 @pytest.mark.parametrize("name", ENTRIES)
