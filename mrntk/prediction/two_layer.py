@@ -27,16 +27,11 @@ TOLERANCE = 0.1  # of the start: a larger gap between network and linearisation 
 _AS_HERE = {"w_std": 3**0.5, "b_std": 0.0}
 
 
-def targets(angles: Float[np.ndarray, " n"]) -> dict[str, Float[np.ndarray, " n"]]:
-    """The functions to learn, by name, at some angles."""
-    waves = [np.cos(frequency * angles) for frequency in (1, 2, 3)]
-    return {"frequency 1": waves[0], "frequency 2": waves[1], "frequency 3": waves[2], "mixed": sum(waves) / 3**0.5}
-
-
 def training_targets() -> dict[str, Float[np.ndarray, " n"]]:
-    """What is trained on at `ANGLES`: those functions, and the first with noise of standard deviation 1/2."""
-    known = targets(ANGLES)
-    return known | {"noisy labels": known["frequency 1"] + 0.5 * np.random.default_rng(5).normal(size=N_POINTS)}
+    """What is trained on at `ANGLES`, by name: waves, a mixture, and the first wave with noise of standard deviation 1/2."""
+    waves = {f"frequency {frequency}": np.cos(frequency * ANGLES) for frequency in (1, 2, 3)}
+    noisy = waves["frequency 1"] + 0.5 * np.random.default_rng(5).normal(size=N_POINTS)
+    return waves | {"mixed": sum(waves.values()) / 3**0.5, "noisy labels": noisy}
 
 
 def lift(angles: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 3"]:
@@ -82,7 +77,6 @@ class Run:
 
     times: Int[np.ndarray, " T"]
     step: float  # eta
-    limit: float  # 2 N / lambda_max at the start
     values: Float[np.ndarray, " n"]  # eigenvalues of the kernel at the start, ascending
     vectors: Float[np.ndarray, "n n"]
     real: Float[np.ndarray, "T n"]  # r(t) of the network
@@ -131,41 +125,38 @@ def run(target: str, width: int, share: float, seed: int = 0) -> Run:
     x, both = lift(ANGLES), lift(np.concatenate([ANGLES, GRID]))
     rows, start, outputs_0 = net.kernel(both)[:, :N_POINTS], net.kernel(x), net(both)
     found = spectrum(start, vectors=True)
-    limit = stability_limit(found, N_POINTS)
-    step = share * limit
+    step = share * stability_limit(found, N_POINTS)
     everywhere = Prediction(found, -y[:, None], step, test_kernel=rows, test_residual=np.zeros((len(both), 1)))
     predicted = everywhere.test_residual(TIMES)[..., 0]  # outputs, as they start from 0
 
-    goal, recorded = outputs_0[:N_POINTS] + y, []  # what the network itself should put out
+    goal, real, moments = outputs_0[:N_POINTS] + y, [], []  # what the network itself should put out
     with np.errstate(over="ignore", invalid="ignore"):  # above the limit it may diverge
         for before, now in zip([0, *TIMES], TIMES, strict=False):
             for _ in range(before, now):
                 net = net.descended(x, goal, step)
-            recorded.append((net(both) - outputs_0, *_moment(net, net.descended(x, goal, step), goal, step, start)))
-    real, drift, largest, off, flips = map(np.array, zip(*recorded, strict=True))
+            real.append(net(both) - outputs_0)
+            moments.append(_moment(net, x, goal, step, start))
+    real = np.array(real)
     return Run(
         times=TIMES,
         step=step,
-        limit=limit,
         values=found.values,
         vectors=found.vectors,
         real=real[:, :N_POINTS] - y,
         linear=predicted[:, :N_POINTS] - y,
         real_fit=real[:, N_POINTS:],
         linear_fit=predicted[:, N_POINTS:],
-        drift=drift,
-        largest=largest,
-        off=off,
-        flips=flips,
+        **{name: np.array([one[name] for one in moments]) for name in moments[0]},
     )
 
 
-def _moment(net: TwoLayer, after: TwoLayer, goal, step: float, start) -> tuple[float, float, float, float]:
-    """(drift, largest, off, flips) of `Run` for the network and the one that the next step makes of it."""
-    x = lift(ANGLES)
-    kernel, r = net.kernel(x), net(x) - goal
+def _moment(net: TwoLayer, x, goal, step: float, start) -> dict[str, float]:
+    """What `Run` records of the kernel at a time and of the step that follows."""
+    kernel, r, after = net.kernel(x), net(x) - goal, net.descended(x, goal, step)
     change = after(x) - goal - r
-    off = np.linalg.norm(change + step / N_POINTS * kernel @ r) / np.linalg.norm(change)
-    flips = np.mean(np.any((x @ net.w.T > 0) != (x @ after.w.T > 0), axis=0))
-    largest = np.linalg.norm(kernel, 2) if np.isfinite(kernel).all() else np.inf
-    return kernel_change(kernel, start)[0], largest, off, flips
+    return {
+        "drift": kernel_change(kernel, start)[0],
+        "largest": np.linalg.norm(kernel, 2) if np.isfinite(kernel).all() else np.inf,
+        "off": np.linalg.norm(change + step / N_POINTS * kernel @ r) / np.linalg.norm(change),
+        "flips": np.mean(np.any((x @ net.w.T > 0) != (x @ after.w.T > 0), axis=0)),
+    }

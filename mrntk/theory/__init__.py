@@ -1,18 +1,13 @@
 """The theory's statements, computed: the bound on lambda_min[Theta_T] factor by factor, Assumption 3, a sharper bound."""
 
 from .bound import (
-    Assumption3,
-    Bound,
-    GeneralisationTerm,
     assumption3,
     bound,
     bound_from_gradients,
     feature_jacobian,
-    feature_map,
     generalisation_term,
     hadamard_bound,
     input_gradient,
-    output_matrix,
     smallest_of_gram,
     target_gradient,
     theta_a,
@@ -22,18 +17,13 @@ from .bound import (
 )
 
 __all__ = [
-    "Assumption3",
-    "Bound",
-    "GeneralisationTerm",
     "assumption3",
     "bound",
     "bound_from_gradients",
     "feature_jacobian",
-    "feature_map",
     "generalisation_term",
     "hadamard_bound",
     "input_gradient",
-    "output_matrix",
     "smallest_of_gram",
     "target_gradient",
     "theta_a",
