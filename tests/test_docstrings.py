@@ -127,12 +127,12 @@ def faults(thing: Documented) -> list[str]:
 
 
 FILES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
-EXAMPLES = {
-    f"{name}::{thing.name}": thing
+EXAMPLES = [
+    pytest.param(thing, id=f"{name}::{thing.name}")
     for name, path in FILES.items()
     for thing in documented(path)
     if ">>>" in thing.docstring
-}
+]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -140,10 +140,10 @@ def test_docstrings_are_in_the_form(name):
     assert [fault for thing in documented(FILES[name]) for fault in faults(thing)] == []
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_examples_give_what_they_say(name):
+@pytest.mark.parametrize("thing", EXAMPLES)
+def test_examples_give_what_they_say(thing):
     """Each by itself, as a reader would type it: in JAX's own single precision."""
-    example = doctest.DocTestParser().get_doctest(EXAMPLES[name].docstring, {}, name, None, 0)
+    example = doctest.DocTestParser().get_doctest(thing.docstring, {}, thing.name, None, 0)
     report = []
     with jax.enable_x64(False):
         found = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(example, out=report.append)

@@ -10,24 +10,19 @@ from .errors import MrntkError
 
 @dataclass(frozen=True)
 class Card:
-    """Origin, terms and sizes of a source or a task.
-
-    `shape` is that of one input, () where the caller chooses it; `classes` are their names, or as many words as tell what the
-    outputs are where there are too many to list; `package` carries the files, if a package does; `download_mb` is what must be
-    downloaded once, None for what works without a network.
-    """
+    """Origin, terms and sizes of a source or a task."""
 
     name: str
     title: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # of one input, () where the caller chooses it
     num_classes: int
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # their names, or words that tell what the outputs are where there are too many to list
     size: str  # "4,000 + 1,000 images", "4.7 M weights"
     origin: str
     licence: str
     citation: str
-    package: str | None = None
-    download_mb: float | None = None
+    package: str | None = None  # that carries the files, if one does
+    download_mb: float | None = None  # what must be downloaded once, None for what works without a network
 
     @property
     def offline(self) -> bool:

@@ -58,8 +58,14 @@ def write_checkpoint(path: Path, fingerprint: dict, content):
     write_atomically(path, header.encode() + b"\n" + body)
 
 
-def read_checkpoint(path: Path, fingerprint: dict, like):
-    """The content of a checkpoint, in the structure of `like`.
+def read_checkpoint(path: Path, fingerprint: dict, template):
+    """The content of a checkpoint.
+
+    Parameters
+    ----------
+    path : the file.
+    fingerprint : of the run that it must belong to.
+    template : a pytree of the structure, the shapes and the types that the content has.
 
     Raises
     ------
@@ -82,4 +88,4 @@ def read_checkpoint(path: Path, fingerprint: dict, like):
             f"checkpoint={path} belongs to a run with other arguments (other {'; other '.join(other)}): "
             "give those, delete it to start again, or name another file."
         )
-    return eqx.tree_deserialise_leaves(io.BytesIO(body), like)
+    return eqx.tree_deserialise_leaves(io.BytesIO(body), template)

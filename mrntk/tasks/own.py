@@ -5,11 +5,11 @@ from pathlib import Path
 from ..support.cards import check_options, options_of
 from ..support.errors import MrntkError
 from .own_arrays import from_csv, from_npz
-from .own_images import from_folder, read_image
-from .own_task import existing, split
+from .own_images import from_folder
+from .own_task import existing
 from .task import Task
 
-__all__ = ["from_csv", "from_folder", "from_npz", "load_own", "read_image", "split"]
+__all__ = ["from_csv", "from_folder", "from_npz", "load_own"]
 
 SUFFIXES = (".npz", ".csv", ".tsv", ".txt")  # of files; folders hold images
 
@@ -17,7 +17,15 @@ SUFFIXES = (".npz", ".csv", ".tsv", ".txt")  # of files; folders hold images
 def load_own(path: str | Path, **options) -> Task:
     """A task from the reader's data: a folder of images, an .npz file, or a text file of time series, by what `path` is.
 
-    `options` are those of `from_folder` (side, test_share, seed), `from_npz` and `from_csv` (test_share, seed).
+    Parameters
+    ----------
+    path : of the folder or the file.
+    **options : those of `from_folder` (side, test_share, seed), or of `from_npz` and `from_csv` (test_share, seed).
+
+    Raises
+    ------
+    MrntkError
+        If there is no such file or folder, it is of another kind, or as the function that reads it.
     """
     path = existing(path)
     if path.is_dir():

@@ -158,7 +158,14 @@ def as_task(card: Card, train: Labelled, test: Labelled) -> Task:
 
 
 @cache
-def _load(card: Card) -> Task:
+def load_series(card: Card) -> Task:
+    """The task of a card of this module.
+
+    Raises
+    ------
+    MrntkError
+        If the package or its file is missing, or damaged.
+    """
     train, test = (
         package_file(card.package, FILES[card].replace("*", part), what=f"task {card.name}")
         for part in ("TRAIN", "TEST")
@@ -169,4 +176,4 @@ def _load(card: Card) -> Task:
     return as_task(card, read(train), read(test))
 
 
-ENTRIES = {card.name: Entry(card, partial(_load, card)) for card in FILES}
+ENTRIES = {card.name: Entry(card, partial(load_series, card)) for card in FILES}

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mrntk import MrntkError
-from mrntk.tasks import own, own_arrays, own_task
+from mrntk.tasks import own_arrays, own_task
 from mrntk.tasks.own import from_csv, from_folder, from_npz, load_own
+from mrntk.tasks.own_images import read_image
 
 RANDOM = np.random.default_rng(11)
 
@@ -81,14 +82,14 @@ def test_image_modes(tmp_path):
     content = {mode: io.BytesIO() for mode in ("L", "P", "RGBA")}
     for mode, file in content.items():
         Image.fromarray(grey).convert(mode).save(file, "PNG")
-        assert np.array_equal(own.read_image(file), np.repeat(grey[None].astype(np.float32) / 255, 3, axis=0))
+        assert np.array_equal(read_image(file), np.repeat(grey[None].astype(np.float32) / 255, 3, axis=0))
     turned, exif = io.BytesIO(), Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(grey).save(turned, "PNG", exif=exif)
-    assert np.array_equal(own.read_image(turned)[0], np.rot90(grey, -1).astype(np.float32) / 255)
+    assert np.array_equal(read_image(turned)[0], np.rot90(grey, -1).astype(np.float32) / 255)
     Image.fromarray(grey.astype(np.uint16) * 256).save(tmp_path / "deep.png")
     with pytest.raises(MrntkError, match="deep.png has more than 8 bits per channel"):
-        own.read_image(tmp_path / "deep.png")
+        read_image(tmp_path / "deep.png")
 
 
 @pytest.mark.parametrize(
@@ -152,19 +153,21 @@ def test_too_little(tmp_path, counts, message):
 def test_split_law(counts, share, seed):
     """Disjoint, complete, the same again, and of every class about the share, with one at least on either side."""
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
-    train, test = own.split(labels, share, seed, "x")
+    train, test = own_task.split(labels, share, seed, "x")
     assert np.array_equal(np.sort(np.concatenate([train, test])), np.arange(len(labels)))
     for label, count in enumerate(counts):
         tested = (labels[test] == label).sum()
         assert 1 <= tested < count and (abs(tested - share * count) <= 0.5 or tested in (1, count - 1))
-    assert all(np.array_equal(a, b) for a, b in zip((train, test), own.split(labels, share, seed, "x"), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip((train, test), own_task.split(labels, share, seed, "x"), strict=True)
+    )
 
 
 def test_the_seed_matters():
     labels = np.repeat(np.arange(2), 50)
-    assert not np.array_equal(own.split(labels, 0.5, 0, "x")[0], own.split(labels, 0.5, 1, "x")[0])
+    assert not np.array_equal(own_task.split(labels, 0.5, 0, "x")[0], own_task.split(labels, 0.5, 1, "x")[0])
     with pytest.raises(MrntkError, match="test_share=1.5: give a share between 0 and 1"):
-        own.split(labels, 1.5, 0, "x")
+        own_task.split(labels, 1.5, 0, "x")
 
 
 # arrays

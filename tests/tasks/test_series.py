@@ -131,7 +131,7 @@ def test_missing_package(monkeypatch):
     card = dataclasses.replace(COFFEE, package="not-installed")
     monkeypatch.setitem(module.FILES, card, module.FILES[COFFEE])
     with pytest.raises(MrntkError, match="task coffee needs the package not-installed"):
-        module._load(card)
+        module.load_series(card)
     monkeypatch.setitem(module.FILES, TRACE, "tslearn/nothing.npz")
     with pytest.raises(MrntkError, match="task trace needs the file tslearn/nothing.npz of the package tslearn"):
-        module._load.__wrapped__(TRACE)
+        module.load_series.__wrapped__(TRACE)

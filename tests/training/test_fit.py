@@ -108,7 +108,7 @@ def test_full_batch_fit_is_gradient_descent_in_float64_too(toy, key):
     assert (np.asarray(result.model.output_map.weight) != model.output_map.weight).all()
 
 
-def test_every_example_is_seen_once_an_epoch(toy, key):
+def test_every_example_is_seen_once_per_epoch(toy, key):
     """With a step of zero, the mean over minibatches is the mean over the data; and the order is another every epoch."""
     (x, y), _ = toy
     model = network(key)
