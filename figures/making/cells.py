@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mrntk.support.compiled import keep_compiled
 from mrntk.support.errors import MrntkError
 from mrntk.support.files import write_atomically
 
@@ -129,6 +130,7 @@ def _attempt(number: int, cell: Cell, quickly: bool) -> tuple[int, dict | None, 
 def _in_worker(number: int, cell: Cell, quickly: bool) -> tuple[int, dict | None, str]:
     # One thread per worker, since there is one worker per core. Read when JAX computes for the first time.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+    keep_compiled()  # what one worker has compiled the others find, and the next run
     return _attempt(number, cell, quickly)
 
 

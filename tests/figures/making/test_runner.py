@@ -264,9 +264,9 @@ runner.run(scale="smoke", jobs=int(sys.argv[2]), out=folder, say=lambda text: pr
 """
 
 
-def start(folder, jobs):
+def start(folder, jobs, **options):
     words = [sys.executable, "-c", START, str(folder), str(jobs)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(words, **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True} | options)
 
 
 def wait_for(condition, seconds=60):
@@ -300,18 +300,35 @@ def test_kill_in_mid_sweep_loses_nothing_that_was_finished(folder, jobs):
 
 
 def test_of_two_runs_at_once_one_computes_and_the_other_waits(folder):
-    computed = counting(folder)
-    (folder / "tiny.py").write_text(
-        (folder / "tiny.py").read_text().replace("    with open(", "    import time; time.sleep(0.7)\n    with open(")
+    computed, block, said = counting(folder), folder / "block", folder / "said"
+    waits = (
+        f"    import pathlib, time\n    while i and pathlib.Path({str(block)!r}).exists():\n        time.sleep(0.02)\n"
     )
+    (folder / "tiny.py").write_text(
+        (folder / "tiny.py").read_text().replace("    with open(", f"{waits}    with open(")
+    )
+    block.touch()
     first = start(folder, 1)
-    wait_for(lambda: computed())
-    second = start(folder, 1)
-    said = [process.communicate(timeout=120)[0] for process in (first, second)]
-    assert [process.returncode for process in (first, second)] == [0, 0], said
+    try:
+        wait_for(lambda: computed())
+        with said.open("w") as file:
+            second = start(folder, 1, stdout=file)
+        wait_for(lambda: "another run is computing these data; waiting" in said.read_text())
+    finally:
+        block.unlink()
+    first.communicate(timeout=120)
+    assert first.returncode == second.wait(timeout=120) == 0, said.read_text()
     assert computed() == ["0", "1", "2"]
-    assert "another run is computing these data; waiting" in said[1]
     assert (folder / "data/smoke/tiny.csv").read_text() == CSV
+
+
+def test_workers_keep_what_they_compile(folder):
+    (folder / "tiny.py").write_text(
+        MODULE.replace("FACTOR * i / 3", "__import__('jax').config.jax_compilation_cache_dir")
+    )
+    env = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+    said, _ = start(folder, 2, env=env | {"MRNTK_CACHE": str(folder / "cache")}).communicate(timeout=120)
+    assert (folder / "data/smoke/tiny.csv").read_text().count(str(folder / "cache" / "compiled")) == 3, said
 
 
 def test_on_a_local_dask_cluster(folder):
