@@ -14,7 +14,7 @@ from .cache import cache_folder
 from .errors import MrntkError
 
 ATTEMPTS = 6  # in one call; a later one goes on where they ended
-BUSY, TRIES = (408, 429, 500, 502, 503, 504), 3  # answers after which the server is asked again, and how often
+BUSY, TRIES = (408, 429, 500, 502, 503, 504), 2  # answers after which the server is asked again, and how often
 PAUSE = 1.0  # seconds before it is asked once more, doubled every time
 TIMEOUT = 30.0  # seconds without a byte that end an attempt
 BLOCK = 2**16  # bytes read at once
@@ -39,7 +39,7 @@ class _Resuming:
         self.part, self.size, self.in_one_piece = part, size, False
 
     def __call__(self, url: str, output_file: str, pooch):
-        """Fetch the rest. Pooch calls again after an error of requests and after a wrong digest, not after an OSError."""
+        """Fetch the rest. Pooch calls again after an error of requests and after a wrong digest, not after a plain OSError."""
         if self.in_one_piece:  # then the digest was wrong, and no older piece is to blame
             raise OSError(WRONG)
         have = self.part.stat().st_size if self.part.exists() else 0

@@ -25,7 +25,7 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package dat
 
 
 def _fetched(task: str) -> list[Path]:
-    from ..support.downloads import download  # what it imports takes as long as a third of `mrntk.tasks`
+    from ..support.downloads import download  # here, since its imports take a while
 
     return [download(**file) for file in FILES[task]]
 

@@ -244,7 +244,7 @@ def test_errors_of_the_server(server, tmp_path):
     server.failures = [500] * 9
     with pytest.raises(MrntkError, match="too many 500 error responses"):
         fetch(server.url(), name="b")
-    assert server.failures == [500] * 5
+    assert server.failures == [500] * 6
 
 
 def test_redirects(server):
