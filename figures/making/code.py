@@ -281,8 +281,10 @@ class Search:
         if module is None:
             return
         name = chain[0] if chain else "__dict__"
-        itself = [(place, name)]  # `from . import part` in the package's own text
-        if name in module.definitions or module.imports.get(name, itself) != itself:
+        targets = {*module.imports.get(name, ())} - {
+            (place, name)
+        }  # but for `from . import part` in the package's text
+        if name in module.definitions or targets:
             self._name(module, chain)
         elif self._module(f"{place}.{name}") is not None:
             self._attribute(f"{place}.{name}", chain[1:])

@@ -7,7 +7,12 @@ from mrntk.support.errors import MrntkError
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mrntk figures", description="Compute and draw figures.")
+    parser = argparse.ArgumentParser(
+        prog="mrntk figures",
+        description="Compute and draw figures.",
+        epilog="What is finished lies in figures/data/SCALE/pieces until a figure's data are whole. Git ignores it but at course "
+        "scale: commit it to go on with the same command on another machine.",
+    )
     parser.add_argument("ids", nargs="*", metavar="ID", help="which figures (default: all)")
     parser.add_argument("--list", action="store_true", help="list the figures and stop")
     parser.add_argument("--scale", help="smoke, course or paper (default: MRNTK_SCALE, else course)")

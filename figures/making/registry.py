@@ -14,7 +14,7 @@ and either FROM, the ID of the figure whose data it draws, or data of its own:
 
     SCALES          {"smoke": parameters, "course": parameters, "paper": parameters}
     cells(**parameters) -> list of dict                 the data's independent pieces; without it there is one, the parameters
-    compute(key, **cell) -> DataFrame or list of dict   one piece, tidy: one observation a row
+    compute(key, **cell) -> DataFrame or list of dict   one piece, tidy: one observation per row
     MISSING         columns that may be empty; default, none
 
 Computing and drawing are apart: data go to data/SCALE/ID.csv with their record in ID.json, pictures to

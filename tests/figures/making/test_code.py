@@ -192,7 +192,9 @@ FILES = {
 
         TASKS = {**images.ENTRIES}
 
-        def load(name): return TASKS[name]
+        def load(name):
+            from . import images
+            return TASKS[name]
     """,
     "lib/tasks/images.py": """
         def digits(): return 1
