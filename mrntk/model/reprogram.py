@@ -30,13 +30,12 @@ class Reprogram(eqx.Module):
     --------
     >>> import jax
     >>> import jax.numpy as jnp
-    >>> from mrntk import DNN, LinearOutput, Reprogram, VisualPrompt
-    >>> source = DNN((1, 6, 6), 10, depth=2, width=16, key=jax.random.key(0))
-    >>> model = Reprogram(VisualPrompt((1, 6, 6), (4, 4)), source, LinearOutput(jnp.eye(3, 10)))
-    >>> model(jnp.ones((1, 4, 4))).shape
-    (3,)
-    >>> [leaf.shape for leaf in jax.tree.leaves(model.theta())]  # the prompt alone is trained
-    [(20,)]
+    >>> from mrntk import LinearOutput, Reprogram, Watermark
+    >>> model = Reprogram(Watermark((3,)), lambda s: s**2, LinearOutput(jnp.eye(2, 3)))
+    >>> model(jnp.array([1.0, 2.0, 3.0])).tolist()
+    [1.0, 4.0]
+    >>> jax.tree.leaves(model.theta())  # the watermark alone is trained
+    [Array([0., 0., 0.], dtype=float32)]
     """
 
     input_map: InputMap

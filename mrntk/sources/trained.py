@@ -177,7 +177,7 @@ def _result(model, losses) -> Trained:
     return Trained(model, losses[0, :epochs], losses[1, :epochs])
 
 
-def _bar(words: str) -> Callable:
+def _terminal_bar(words: str) -> Callable:
     """A progress bar over epochs on the terminal; silent where there is none."""
     from tqdm import tqdm
 
@@ -215,7 +215,7 @@ def load_family(
         raise MrntkError("input_shape, num_outputs: leave them out with task=, which has its own.")
     if task is not None:
         task = task if isinstance(task, Task) else load_task(task)
-        bar = progress or _bar(f"training {family} on {task.name}")
+        bar = progress or _terminal_bar(f"training {family} on {task.name}")
         return train(family, task, seed=seed, recipe=Recipe(**fields), progress=bar, **options).source
     if input_shape is None or num_outputs is None or fields:
         raise MrntkError(

@@ -12,7 +12,7 @@ from .own_task import check_amount, existing, make_task, numbered, split, split_
 from .task import Task
 
 
-def _whole(arrays: list[np.ndarray]) -> list[np.ndarray]:
+def _numbers_or_words(arrays: list[np.ndarray]) -> list[np.ndarray]:
     """Labels such as 1, "1" and "1.0000000e+00" as integers, if all are whole numbers; otherwise as words."""
     try:
         numbers = [each.astype(float) for each in arrays]
@@ -25,7 +25,7 @@ def _whole(arrays: list[np.ndarray]) -> list[np.ndarray]:
 
 def _arrays_task(path: Path, title: str, x, y, test_share: float, seed: int) -> Task:
     """A task from (x_train, x_test), (y_train, y_test), or from (x,), (y,), which are split."""
-    classes, labels = numbered(path, *_whole(y))
+    classes, labels = numbered(path, *_numbers_or_words(y))
     if len(x) == 2:
         return make_task(path, title, classes, (x[0], labels[0], x[1], labels[1]), "its own split")
     rows, held_out = split(labels[0], test_share, seed, path)

@@ -89,7 +89,9 @@ def pixels(photo: Photo) -> UInt8[np.ndarray, "height width 3"]:
 def corners(image: UInt8[np.ndarray, "height width 3"], side: int) -> tuple[np.ndarray, np.ndarray]:
     """Upper left corners (row, column), in pixels, of all squares for training and of all for testing, by the module's rule."""
     rows, columns = (length // side for length in image.shape[:2])
-    squares = [(r, c) for r in range(rows) for c in range(columns) if not _flat(_cut(image, r * side, c * side, side))]
+    squares = [
+        (r, c) for r in range(rows) for c in range(columns) if not _is_flat(_cut(image, r * side, c * side, side))
+    ]
     grid = np.array(squares).reshape(-1, 2)
     testing = grid.sum(1) % 3 == 0
     return side * grid[~testing], side * grid[testing]
@@ -99,7 +101,7 @@ def _cut(image: np.ndarray, row: int, column: int, side: int) -> np.ndarray:
     return image[row : row + side, column : column + side]
 
 
-def _flat(square: np.ndarray) -> bool:
+def _is_flat(square: np.ndarray) -> bool:
     return bool(square.std(axis=(0, 1)).mean() < FLAT)
 
 
