@@ -100,9 +100,7 @@ def _checked(model, x, y, validation, loss, batch, epochs, patience, checkpoint_
         raise MrntkError("model has nothing to train: give it an input map or an output map with parameters.")
     train = _examples(("x", "y"), model, x, y, loss)
     if batch is not None and not 1 <= batch <= len(train.x):
-        raise MrntkError(
-            f"batch={batch}: give 1 to {len(train.x)}, the number of examples, or None for all of them."
-        )
+        raise MrntkError(f"batch={batch}: give 1 to {len(train.x)}, the number of examples, or None for all of them.")
     if validation is not None and not (isinstance(validation, tuple) and len(validation) == 2):
         raise MrntkError("validation: give a pair (x, y) of held-out inputs and targets.")
     names = ("validation[0]", "validation[1]")

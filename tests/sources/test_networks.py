@@ -51,7 +51,7 @@ def test_bad_sizes(key):
     "network, groups, convolutions", [(VGG, 2, 2 * 2), (ResNet, 1, 1 + 2 * 2 + 1), (ResNet, 2, 1 + 4 * 2 + 2)]
 )
 def test_vgg_and_resnet_count_their_convolutions(network, groups, convolutions, key):
-    """Two levels: VGG has two convolutions per group; ResNet a stem, two blocks of two per group, and one 1x1 shortcut per group."""
+    """Two levels: VGG has two convolutions per group; ResNet a stem, and per group two blocks of two and one 1x1 shortcut."""
     source = network((3, 20, 20), 5, levels=2, groups=groups, width=4, key=key)
     weights = [leaf for leaf in jax.tree.leaves(source) if leaf.ndim == 4]
     assert len(weights) == convolutions and source(np.ones((3, 20, 20))).shape == (5,)
