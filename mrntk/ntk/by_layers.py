@@ -127,7 +127,7 @@ def random_layers(rng: np.random.Generator, d: int, width: int, count: int) -> l
     """`count` random hidden layers of that width, for inputs of d entries."""
     sizes = [d] + [width] * count
     return [
-        Hidden(rng.normal(size=(n, m)), rng.normal(size=n), rng.normal(size=n))
+        Hidden(rng.standard_normal((n, m)), rng.standard_normal(n), rng.standard_normal(n))
         for m, n in zip(sizes[:-1], sizes[1:], strict=True)
     ]
 
