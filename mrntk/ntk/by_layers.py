@@ -4,7 +4,8 @@ The recursion is that of `mrntk.ntk.infinite`, which goes the general way. Here 
 means have closed forms, in plain NumPy: nothing is compiled, so that new shapes, depths and variances cost milliseconds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +60,15 @@ def _activation(name: str) -> Activation:
     return ACTIVATIONS[name]
 
 
+def _upwards(s: Float[np.ndarray, "n n"], w_std: float, b_std: float, activation: str) -> Iterator[tuple]:
+    """(S_h, D_h) for h = 1, 2, ... without end, from S_0."""
+    means = _activation(activation).means
+    while True:
+        mean, slope = means(s, np.diag(s))
+        s = w_std**2 * mean + b_std**2
+        yield s, w_std**2 * slope
+
+
 def kernels_by_depth(
     x: Float[np.ndarray, "N d"],
     max_depth: int,
@@ -94,12 +104,9 @@ def kernels_by_depth(
     [[[1.0, 0.0], [0.0, 1.0]], [[2.0, 0.318], [0.318, 2.0]]]
     """
     s = w_std**2 * x @ x.T / x.shape[1] + b_std**2
-    s = (s + s.T) / 2  # rounding of the product
-    kernels = [s]
-    for _ in range(max_depth - 1):
-        mean, slope = _activation(activation).means(s, np.diag(s))
-        s = w_std**2 * mean + b_std**2
-        kernels.append(s + w_std**2 * slope * kernels[-1])
+    kernels = [(s + s.T) / 2]  # rounding of the product
+    for s, d in islice(_upwards(kernels[0], w_std, b_std, activation), max_depth - 1):
+        kernels.append(s + d * kernels[-1])
     return np.stack(kernels)
 
 
@@ -108,11 +115,8 @@ def gain(w_std: float, b_std: float, activation: str = "relu") -> float:
 
     W_std^2 E[sigma'(u)^2] with the variance of u that 300 layers lead to from 1. ReLU: W_std^2 / 2, whatever the variance.
     """
-    q = np.ones((1, 1))
-    for _ in range(300):
-        mean, slope = _activation(activation).means(q, np.diag(q))
-        q = w_std**2 * mean + b_std**2
-    return float(w_std**2 * slope[0, 0])
+    *_, (_, d) = islice(_upwards(np.ones((1, 1)), w_std, b_std, activation), 300)
+    return float(d[0, 0])
 
 
 class Hidden(NamedTuple):
