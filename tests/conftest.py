@@ -32,7 +32,7 @@ def pytest_terminal_summary(terminalreporter):
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_BROWSER in str(report.longrepr)]
     if skipped:
         terminalreporter.write_line(
-            f"{len(skipped)} tests in a browser were skipped: install Chromium (Debian, Ubuntu: apt install chromium) to run them."
+            f"{len(skipped)} browser tests were skipped: install Chromium (Debian, Ubuntu: apt install chromium) to run them."
         )
 
 

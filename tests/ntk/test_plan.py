@@ -42,7 +42,8 @@ def test_numbers_of_examples_share_a_few_sizes_of_block():
     sizes = {n: planned(n, 1e12).block for n in range(1, 400)}
     assert set(sizes.values()) == {1, 2, 4, 8, 16, 32}
     for n, block in sizes.items():
-        rounds = -(-(-(-n // block)) // CORES)
+        blocks = -(-n // block)
+        rounds = -(-blocks // CORES)
         assert rounds * block * CORES < 2 * max(n, CORES) or n < 4 * CORES, (n, block)
 
 

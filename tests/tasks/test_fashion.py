@@ -5,12 +5,12 @@ import hashlib
 import json
 import struct
 
+import make_fashion5k as make
 import numpy as np
 import pytest
 
 from mrntk import MrntkError
 from mrntk.tasks import fashion
-from mrntk.tasks.data import make_fashion5k as make
 from mrntk.tasks.fashion import FASHION5K, FILE, fashion5k
 
 

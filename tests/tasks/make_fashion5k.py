@@ -1,6 +1,6 @@
-"""Make fashion5k.npz, fashion5k.json and fashion5k.LICENSE beside this script from the four files of Fashion-MNIST.
+"""Make fashion5k.npz, fashion5k.json and fashion5k.LICENSE in mrntk/tasks/data from the four files of Fashion-MNIST.
 
-    python mrntk/tasks/data/make_fashion5k.py [FOLDER]
+    python tests/tasks/make_fashion5k.py [FOLDER]
 
 FOLDER has the IDX files, packed (.gz) or not; without it, those of the Debian package dataset-fashion-mnist are taken. The
 result is the same, byte for byte, on every machine: members with a fixed date, and bzip2, of which there is one
@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ...support.errors import MrntkError
-from ...support.files import write_atomically
+from mrntk.support.errors import MrntkError
+from mrntk.support.files import write_atomically
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parents[2] / "mrntk" / "tasks" / "data"
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 TRAIN_PER_CLASS, TEST_PER_CLASS = 500, 100
 SHA256 = {  # of the unpacked files in the Debian package dataset-fashion-mnist
