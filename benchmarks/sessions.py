@@ -34,8 +34,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 PATIENCE = 120  # seconds for an answer
 SAID = "p[aria-live]"
 SETTINGS = [
-    f"source={source}&depth={depth}&task={task}&transformation={transformation}"
-    for depth, transformation in ((2, "vp"), (3, "fc"), (4, "vp_fc"), (5, "watermark"))
+    f"source={source}&depth={depth}&task={task}&input_map={input_map}"
+    for depth, input_map in ((2, "vp"), (3, "fc"), (4, "vp_fc"), (5, "watermark"))
     for source, task in (("trained", "digits"), ("random", "mnist5k"), ("trained", "fashion5k"))
 ]
 

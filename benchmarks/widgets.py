@@ -26,7 +26,7 @@ import numpy as np
 from mrntk import MrntkError
 from mrntk.support.provenance import provenance
 from mrntk.widgets import Choice, Toggle, ViewModel, view_models
-from mrntk.widgets.explorer import PAUSE, drawn
+from mrntk.widgets.explorer import PAUSE, picture_of
 from mrntk.widgets.quick import one_thread
 
 FOLDER = Path(__file__).resolve().parent
@@ -34,19 +34,10 @@ CHANGES = 60
 DATA_LIMIT, FIRST_LIMIT = 0.15, 10  # seconds
 
 
-def learning_curve(values: dict) -> tuple:
-    """What a learning curve needs before it can be drawn."""
-    start = tuple(values[name] for name in ("transformation", "depth", "per_class"))
-    return start + ((values["fraction"], values["alpha"]) if values["real"] else ())
-
-
 # Of a view: what the first use costs, and what of the values decides whether it is the first. Opening is a first use always.
 FIRST: dict[str, tuple[str, Callable[[dict], tuple]]] = {
     "CapacityView": ("trains a source for each depth", lambda values: (values["source"], values["depth"])),
-    "LearningCurveView": (
-        "trains a source for each depth, compiles for each shape, and trains really when asked to",
-        learning_curve,
-    ),
+    "LearningCurveView": ("trains a source for each depth", lambda values: (values["depth"],)),
     "ReprogrammingView": (
         "trains a source for each depth, task and seed",
         lambda values: tuple(values[name] for name in ("source", "depth", "task", "seed")),
@@ -99,7 +90,7 @@ def answered(view: ViewModel, values: dict) -> dict:
         except MrntkError:
             return {"data": time.perf_counter() - start}
         computed = time.perf_counter() - start
-        drawn(view, data)
+        picture_of(view, data)
         return {"data": computed, "picture": time.perf_counter() - start}
 
 

@@ -40,6 +40,7 @@ def passes(source: Callable, z: Float[np.ndarray, "N *dS"], say: Callable = quie
     say : is told the share of the examples that is done, before each block and each backward pass; may raise to stop.
     """
     if plain.is_fully_connected(source):
+        say(0.0)
         yield Pass(slice(0, len(z)), *plain.forward(plain.layers_of(source), z))
         return
     for place in rows.blocks(len(z), BLOCK):

@@ -5,13 +5,14 @@ JAX compiles a program for every shape that it meets, which takes longer than a 
 inputs at once, and without a program to compile. Tests hold all of it to the general path.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.special import expit
 
 from ..model.input_maps import (
@@ -32,6 +33,7 @@ from ..model.output_maps import IdentityOutput, LinearOutput
 from ..support.errors import MrntkError
 
 Layers = list[tuple[np.ndarray, np.ndarray]]  # (W, c) of every layer
+NOTHING, LAYER, DELTA = 0, 1, 2  # what is trained at a place
 LARGEST_LAYER = 10_000_000  # entries of a W that is drawn here
 
 
@@ -95,29 +97,19 @@ def drawn_input_map(
     MrntkError
         If W would have more than LARGEST_LAYER entries, or as `VisualPrompt`.
     """
-    inside = ~frame_mask(source_shape, inner)
-
-    def started(part):
-        if isinstance(part, VisualPrompt):
-            index = np.flatnonzero(frame_mask(source_shape, inner) if mask is None else mask)
-            return eqx.tree_at(lambda one: (one.delta, one.index), part, (np.zeros(len(index)), index))
-        if isinstance(part, Watermark):
-            return eqx.tree_at(lambda one: one.delta, part, np.zeros(source_shape))
-        if isinstance(part, FullyConnected):
-            weight, bias = _random_layer(int(np.prod(target_shape)), inside.size, seed)
-            if part.source_shape != tuple(source_shape):
-                weight, bias = weight[inside.ravel()], bias[inside.ravel()]
-            return eqx.tree_at(lambda one: (one.weight, one.bias), part, (weight, bias))
-        return part
-
-    make = INPUT_MAPS[name].make
-    empty = eqx.filter_eval_shape(lambda key: make(target_shape, tuple(source_shape), inner, key), jax.random.key(0))
-    return jax.tree.map(started, empty, is_leaf=lambda part: isinstance(part, (VisualPrompt, Watermark, FullyConnected)))
+    around, kind = frame_mask(source_shape, inner), INPUT_MAPS[name]
+    index = np.flatnonzero(around if mask is None else mask)
+    start = {"index": index, "delta": np.zeros(len(index) if kind.has_prompt else source_shape)}
+    if kind.has_layer:
+        rows = ~around.ravel() if kind.has_prompt else slice(None)
+        weight, bias = _random_layer(math.prod(target_shape), around.size, seed)
+        start |= {"weight": weight[rows], "bias": bias[rows]}
+    # only traced: JAX would compile a program for every shape
+    empty = eqx.filter_eval_shape(lambda key: kind.make(target_shape, source_shape, inner, key), jax.random.key(0))
+    return jax.tree_util.tree_map_with_path(lambda path, _: start[path[-1].name], empty)
 
 
-def random_layer_outputs(
-    x: Float[np.ndarray, "N dT"], d_s: int, rng: np.random.Generator
-) -> Float[np.ndarray, "N dS"]:
+def random_layer_outputs(x: Float[np.ndarray, "N dT"], d_s: int, rng: np.random.Generator) -> Float[np.ndarray, "N dS"]:
     """W x_i + c of one fully connected layer at its random start, for all rows x_i, without W, of any size.
 
     With the thin QR factorisation X^T = Q R, the rows W x_i are R^T (W Q)^T, and W Q of an N(0, 2 / d_T) matrix W has
@@ -144,12 +136,24 @@ def parts(a: InputMap) -> tuple[FullyConnected | None, VisualPrompt | Watermark 
         return None, a
     if isinstance(a, (Identity, Resize)):
         return None, None
-    raise MrntkError(f"input_map={type(a).__name__}: here only those of INPUT_MAPS can be computed; use mrntk.ntk.rows.")
+    raise MrntkError(
+        f"input_map={type(a).__name__}: here only those of INPUT_MAPS can be computed; use mrntk.ntk.rows."
+    )
 
 
 def _from_layer(a: InputMap, s):
     """Of values at places of a(x), (..., *dS), those that the layer writes."""
     return s[(..., *window(a.prompt.source_shape, a.prompt.inner))] if isinstance(a, FullyConnectedPrompt) else s
+
+
+def trained_places(a: InputMap, source_shape: tuple[int, ...]) -> Int[np.ndarray, "*dS"]:
+    """What is trained at each place of a(x): NOTHING, W and c of the LAYER that writes there, or DELTA."""
+    (layer, prompt), places = parts(a), np.full(source_shape, NOTHING)
+    if prompt is not None:
+        places.reshape(-1)[getattr(prompt, "index", slice(None))] = DELTA
+    if layer is not None:
+        _from_layer(a, places)[...] = LAYER
+    return places
 
 
 def _prompted(a: VisualPrompt | Watermark, s):
@@ -179,9 +183,7 @@ def apply_input_map(a: InputMap, x: Float[np.ndarray, "N *dT"]) -> Float[np.ndar
     return canvas
 
 
-def factors(
-    a: InputMap, x: Float[np.ndarray, "N *dT"], g: Float[np.ndarray, "N c *dS"]
-) -> tuple[Factor, ...]:
+def factors(a: InputMap, x: Float[np.ndarray, "N *dT"], g: Float[np.ndarray, "N c *dS"]) -> tuple[Factor, ...]:
     """The factors of Theta_T at many inputs; g = b J_S(a(x))."""
     (layer, prompt), found = parts(a), []
     if layer is not None:
@@ -205,16 +207,17 @@ def target_kernel(
 
 
 def gradient(a: InputMap, x: Float[np.ndarray, "N *dT"], s: Float[np.ndarray, "N *dS"]) -> InputMap:
-    """The gradient in theta_A of a loss whose gradient in a(x_i) is s_i, as the leaves of an input map."""
-    (layer, prompt), n = parts(a), len(x)
+    """The gradient in theta_A of a loss whose gradient in a(x_i) is s_i, as the leaves of an input map.
+
+    The factors of s_i are those of one output, and their part of the gradient is sum_i v_i u_i^T.
+    """
+    sums = [v[:, 0].T @ u for u, v in factors(a, x, s[:, None])]
+    layer, prompt = parts(a)
     theta = eqx.filter(a, eqx.is_inexact_array)
     if layer is not None:
-        rows = _from_layer(a, s).reshape(n, -1)
-        new = rows.T @ np.reshape(x, (n, -1)), rows.sum(0)
-        theta = eqx.tree_at(lambda one: (parts(one)[0].weight, parts(one)[0].bias), theta, new)
+        theta = eqx.tree_at(lambda a: (parts(a)[0].weight, parts(a)[0].bias), theta, (sums[0][:, :-1], sums[0][:, -1]))
     if prompt is not None:
-        new = _prompted(prompt, s).sum(0).reshape(prompt.delta.shape)
-        theta = eqx.tree_at(lambda one: parts(one)[1].delta, theta, new)
+        theta = eqx.tree_at(lambda a: parts(a)[1].delta, theta, sums[-1].reshape(prompt.delta.shape))
     return theta
 
 

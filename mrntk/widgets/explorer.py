@@ -26,7 +26,7 @@ NAME_HANDLES = (
 )
 
 
-def drawn(view: ViewModel, data) -> bytes:
+def picture_of(view: ViewModel, data) -> bytes:
     """The picture of these data as a PNG file."""
     with style():
         figure = view.draw(data)
@@ -105,7 +105,7 @@ class Explorer(ipywidgets.VBox):
         with ONE_AT_A_TIME, one_thread():
             try:
                 data = self.view.compute(**{name: face.value for name, face in self.faces.items()})
-                picture = drawn(self.view, data)
+                picture = picture_of(self.view, data)
                 said, alt = self.view.words(data), self.view.description(data)
             except MrntkError as error:
                 self._show_mistake(str(error))

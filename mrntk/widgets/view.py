@@ -5,6 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from ..model.input_maps import INPUT_MAPS
 from ..support.errors import MrntkError
 
 
@@ -54,6 +55,17 @@ class Toggle:
 
     def problem(self, value) -> str | None:
         return None if isinstance(value, bool) else "give True or False"
+
+
+def input_map_choice(label: str, names: tuple[str, ...], start: str) -> Choice:
+    """Some input maps of `INPUT_MAPS`, as "prompt (VP)"."""
+
+    def shown(name):
+        kind = INPUT_MAPS[name]
+        words = kind.words.removeprefix("a ")
+        return words if kind.label in words else f"{words} ({kind.label})"
+
+    return Choice(label, {shown(name): name for name in names}, start)
 
 
 class ViewModel:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from mrntk.model.input_maps import BIAS_STD, frame_mask, window
+from mrntk.ntk.plain import resize_matrix, scores_and_jacobian
 from mrntk.spectrum import spectrum
-from mrntk.widgets.capacity import outputs_and_gradients, resize_matrix
 from notebooks.exercises import NotYet, call, close, exercise, expect
 
 
@@ -124,7 +124,7 @@ def _prompt_rank(rng, depth, width, inner, examples, *, side, classes):
     resize, shape = resize_matrix(4, inner), (1, side, side)
     s = np.full((examples, *shape), 0.5)
     s[(slice(None), *window(shape, (inner, inner)))] = resize @ rng.uniform(size=(examples, 1, 4, 4)) @ resize.T
-    v = outputs_and_gradients(weights, s)[1][:, :, frame_mask(shape, (inner, inner)).ravel()] / 4
+    v = scores_and_jacobian(weights, s)[1][:, :, frame_mask(shape, (inner, inner)).ravel()] / 4
     rows = v.reshape(examples * classes, -1)
     return spectrum(rows @ rows.T).rank
 

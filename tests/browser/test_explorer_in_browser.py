@@ -9,7 +9,7 @@ pytestmark = pytest.mark.xdist_group("app")
 START = "?source=random&examples=6&frame=0.2"
 SAID = "p[aria-live]"
 MENUS = {
-    "source": "network trained on MNIST", "task": "Fashion-MNIST", "transformation a": "FC in a prompt (VP+FC)",
+    "source": "network trained on MNIST", "task": "Fashion-MNIST", "input map a": "layer inside a prompt (VP+FC)",
     "trained part of the prompt": "left and right of it", "output mapping b": "random", "loss": "cross-entropy",
 }  # fmt: skip
 SLIDERS = ("its depth", "examples N", "frame, share of the side", "step size, share of the limit", "seed")
@@ -62,10 +62,10 @@ def test_every_slider_moves_by_keys_and_changes_the_picture(explorer, name):
 
 
 def test_a_control_on_which_nothing_depends_is_off(explorer):
-    menu = explorer.get_by_role("combobox", name="transformation a")
-    changed(explorer, lambda: menu.select_option("fully connected (FC)"), "Changed: transformation a")
+    menu = explorer.get_by_role("combobox", name="input map a")
+    changed(explorer, lambda: menu.select_option("fully connected layer (FC)"), "Changed: input map a")
     assert explorer.get_by_role("combobox", name="trained part of the prompt").is_disabled()
-    changed(explorer, lambda: menu.select_option("prompt (VP)"), "Changed: transformation a")
+    changed(explorer, lambda: menu.select_option("prompt (VP)"), "Changed: input map a")
     assert explorer.get_by_role("combobox", name="trained part of the prompt").is_enabled()
 
 
@@ -87,9 +87,9 @@ def test_two_settings_side_by_side(explorer):
 
 def test_a_setting_to_hand_out(explorer):
     line = explorer.get_by_role("textbox", name="this setting")
-    line.fill("?source=random&examples=5&transformation=watermark")
+    line.fill("?source=random&examples=5&input_map=watermark")
     changed(explorer, lambda: line.press("Enter"), "N = 5, a watermark")
-    assert explorer.get_by_role("combobox", name="transformation a").input_value()
+    assert explorer.get_by_role("combobox", name="input map a").input_value()
     line.fill("?depth=99")
     line.press("Enter")
     until(lambda: "give a number from 1 to 6" in explorer.get_by_role("alert").inner_text())

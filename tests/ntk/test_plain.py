@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrntk import CNN, DNN, FullyConnected, LinearOutput, Reprogram, Resize, empirical_ntk, predict_float64
+from mrntk import CNN, DNN, LinearOutput, Reprogram, empirical_ntk, predict_float64
 from mrntk.model.input_maps import INPUT_MAPS, SeededFullyConnected
 from mrntk.model.output_maps import TrainedLinear
 from mrntk.ntk import plain
@@ -44,7 +44,9 @@ def check_against_the_general_path(model, x):
         theta, rest = eqx.partition(double(model.input_map, jnp), eqx.is_inexact_array)
 
         def weighted(theta):
-            return jnp.sum(w * jax.vmap(Reprogram(eqx.combine(theta, rest), model.source, model.output_map))(jnp.asarray(x)))
+            return jnp.sum(
+                w * jax.vmap(Reprogram(eqx.combine(theta, rest), model.source, model.output_map))(jnp.asarray(x))
+            )
 
         expected = jax.grad(weighted)(theta)
     found = plain.gradient(model.input_map, x, np.einsum("nc,nc...->n...", w, g))
@@ -119,7 +121,10 @@ def test_random_layer_has_the_law_of_a_fully_connected_layer():
 
 @pytest.mark.parametrize("name", INPUT_MAPS)
 def test_a_drawn_input_map_is_built_as_the_package_builds_it(name):
-    mine, theirs = model_of(name, moved=False)[0].input_map, INPUT_MAPS[name].make(TARGET, SOURCE, (4, 3), jax.random.key(0))
+    mine, theirs = (
+        model_of(name, moved=False)[0].input_map,
+        INPUT_MAPS[name].make(TARGET, SOURCE, (4, 3), jax.random.key(0)),
+    )
     assert jax.tree.structure(mine) == jax.tree.structure(theirs) and mine.num_parameters == theirs.num_parameters
     for one, other in zip(jax.tree.leaves(mine), jax.tree.leaves(theirs), strict=True):
         assert one.shape == other.shape
@@ -163,7 +168,9 @@ def test_other_sources_agree_with_the_general_path_and_are_watched(convolutional
     assert told == sorted(told) and told[0] == 0 and 0.8 < told[-1] < 1 and len(told) == 2 + 2 * 3
     np.testing.assert_allclose(outputs, predict_float64(convolutional, x), atol=1e-10)
     theirs = empirical_ntk(convolutional, x)
-    np.testing.assert_allclose(plain.target_kernel(convolutional.input_map, x, g), theirs, atol=1e-9 * np.abs(theirs).max())
+    np.testing.assert_allclose(
+        plain.target_kernel(convolutional.input_map, x, g), theirs, atol=1e-9 * np.abs(theirs).max()
+    )
     w = np.random.default_rng(1).normal(size=(7, 2, 5))
     z = plain.apply_input_map(convolutional.input_map, x)
     blocks = list(passes(convolutional.source, z))

@@ -2,15 +2,12 @@
 
 from functools import cache
 
-import equinox as eqx
 import jax
 import numpy as np
 import pytest
 
-from mrntk import FullyConnected, FullyConnectedPrompt, Reprogram, VisualPrompt, empirical_ntk
-from mrntk.model.reprogram import predict
+from mrntk import empirical_ntk, predict
 from mrntk.prediction.before_training import training_floor
-from mrntk.spectrum import as_matrix
 from mrntk.support.style import style
 from mrntk.widgets import capacity
 from mrntk.widgets.capacity import CapacityView
@@ -21,39 +18,33 @@ def view():
     return CapacityView()
 
 
-def package_model(depth, transformation, frame):
-    """The same model from the package's parts."""
-    shape, key, inner = (1, 28, 28), jax.random.key(0), (28 - 2 * frame,) * 2
-    source = capacity.random_source(depth)
-    if transformation == "vp":
-        return Reprogram(VisualPrompt(shape, inner), source)
-    layer = FullyConnected((1, 8, 8), shape if transformation == "fc" else (1, *inner), key=key)
-    weights = capacity._weight(28 if transformation == "fc" else inner[0])
-    layer = eqx.tree_at(lambda tree: (tree.weight, tree.bias), layer, weights)
-    if transformation == "fc":
-        return Reprogram(layer, source)
-    both = FullyConnectedPrompt((1, 8, 8), shape, inner, key=key)
-    return Reprogram(eqx.tree_at(lambda tree: tree.fully_connected, both, layer), source)
+@pytest.mark.parametrize("input_map, frame, depth", [("vp", 11, 1), ("fc", 1, 2), ("vp_fc", 5, 2)])
+def test_kernel_and_outputs_are_those_of_the_package(input_map, frame, depth):
+    before = capacity.before_training("random", depth, input_map, frame, 1)
+    theirs = empirical_ntk(before.model, before.x)
+    np.testing.assert_allclose(before.kernel, theirs, rtol=2e-5, atol=2e-5 * np.abs(theirs).max())
+    np.testing.assert_allclose(before.outputs, np.asarray(predict(before.model, before.x)), atol=1e-4)
+    _, _, g, on = capacity._rows("random", depth, input_map, frame)
+    assert on.all() if depth == 1 else 0 < on.mean() < 1
+    assert g.shape == (50, 10, 1, 28, 28) and on.shape == (50, 10 if depth == 1 else 256)
 
 
-@pytest.mark.parametrize("transformation, frame, depth", [("vp", 11, 1), ("fc", 1, 2), ("vp+fc", 5, 2)])
-def test_kernel_and_residuals_are_those_of_the_package(transformation, frame, depth):
-    x, y = capacity.examples(1)
-    model = package_model(depth, transformation, frame)
-    kernel, residual = capacity.target_kernel("random", depth, transformation, frame, 1)
-    theirs = empirical_ntk(model, x)
-    assert model.input_map.num_parameters == capacity.trained_values(transformation, frame)
-    np.testing.assert_allclose(kernel, as_matrix(theirs), rtol=2e-5, atol=2e-5 * np.abs(theirs).max())
-    np.testing.assert_allclose(residual, np.asarray(predict(model, x)) - y, atol=1e-4)
+def test_units_that_are_on_are_those_of_the_source():
+    model, _, _, on = capacity._rows("random", 2, "vp", 3)
+    z = np.asarray(jax.vmap(model.input_map)(capacity._examples()[0]))
+    first = model.source.layers[0]
+    before = z.reshape(50, -1) @ np.asarray(first.weight).T + np.asarray(first.bias)
+    sure = np.abs(before) > 1e-4
+    np.testing.assert_array_equal(on[sure], (before > 0)[sure])
 
 
 @pytest.mark.parametrize("frame", [1, 12])
 @pytest.mark.parametrize("per_class", [1, capacity.MOST])
-@pytest.mark.parametrize("transformation", ["vp", "fc", "vp+fc"])
-def test_law_at_the_ends_of_the_controls(frame, per_class, transformation):
-    data = view().data(frame=frame, per_class=per_class, transformation=transformation, source="random")
+@pytest.mark.parametrize("input_map", ["vp", "fc", "vp_fc"])
+def test_law_at_the_ends_of_the_controls(frame, per_class, input_map):
+    data = view().data(frame=frame, per_class=per_class, input_map=input_map, source="random")
     assert data["rank"] <= min(data["outputs"], data["trained"])
-    if transformation == "vp":
+    if input_map == "vp":
         assert data["rank"] <= data["reach"] <= data["units"]
     assert 0 <= data["floor"] <= 1 and 0 <= data["labels_stuck"] <= 1
     assert str(data["rank"]) in view().words(data)
@@ -72,10 +63,10 @@ def test_a_linear_source_gives_a_prompt_ten_directions():
 
 
 def test_floor_is_the_training_floor():
-    kernel, residual = capacity.target_kernel("random", 2, "vp", 2, 4)
+    before = capacity.before_training("random", 2, "vp", 2, 4)
     data = view().data(depth=2, frame=2, per_class=4, source="random")
-    start = (residual**2).sum() / (2 * len(residual))
-    np.testing.assert_allclose(data["floor"] * start, training_floor(kernel, residual), rtol=1e-9)
+    start = (before.residual**2).sum() / (2 * len(before.residual))
+    np.testing.assert_allclose(data["floor"] * start, training_floor(before.kernel, before.residual), rtol=1e-9)
 
 
 @pytest.mark.parametrize("source", ["random", "trained"])
@@ -99,17 +90,3 @@ def test_trained_source_differs_and_is_drawn():
     with style():
         figure = view_.draw(trained)
     assert len(figure.axes) == 2
-
-
-def test_examples_hold_as_many_of_every_class_and_the_smaller_set_is_part_of_the_larger():
-    (few, labels), (many, _) = capacity.examples(2), capacity.examples()
-    assert few.shape == (20, 1, 8, 8) and (labels.sum(0) == 2).all()
-    np.testing.assert_array_equal(few, many[:20])
-
-
-def test_random_source_is_drawn_as_the_package_draws_it():
-    source = capacity.random_source(3, seed=1)
-    assert [layer.weight.shape for layer in source.layers] == [(256, 784), (256, 256), (10, 256)]
-    assert source.layers[0].weight.std() == pytest.approx((2 / 784) ** 0.5, rel=0.02)
-    assert source.layers[1].bias.std() == pytest.approx(0.1**0.5, rel=0.2)
-    assert source.name == "dnn-d3-w256"

@@ -5,14 +5,13 @@ import pytest
 
 from mrntk.model.reprogram import predict_float64
 from mrntk.ntk.empirical import empirical_ntk
-from mrntk.prediction.closed_form import mse, stability_limit
-from mrntk.support.errors import MrntkError
+from mrntk.prediction.closed_form import mse
+from mrntk.sources import small
 from mrntk.support.style import png, style
 from mrntk.widgets import learning_curve
 from mrntk.widgets.learning_curve import (
     STEPS,
     LearningCurveView,
-    amplified,
     before_training,
     real_training,
     steps_to_half,
@@ -22,20 +21,19 @@ view = LearningCurveView()
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small():
+def quickly_trained():
     """One epoch is enough for every law here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learning_curve, "EPOCHS", 1)
-        patch.setattr(learning_curve, "PER_CLASS", 20)
+        patch.setattr(small, "HALF", small.HALF._replace(per_class=20, epochs=1))
         yield
-    for function in (learning_curve.trained_source, before_training, real_training):
+    for function in (small.trained_half_network, before_training, real_training):
         function.cache_clear()
 
 
 def test_the_prediction_is_the_matrix_power_and_starts_at_the_real_loss():
     data, start = view.data(per_class=1, real=True), before_training("fc", 3, 1)
     size = start.y.size
-    step = 0.1 * stability_limit(start.spectrum, len(start.y))
+    step = 0.1 * start.stability_limit()
     once = np.eye(size) - step / len(start.y) * start.kernel.reshape(size, size)
     last = np.linalg.matrix_power(once, STEPS) @ start.residual.ravel()
     np.testing.assert_allclose(data["predicted"][-1], mse(last.reshape(start.y.shape)), rtol=1e-6)
@@ -43,19 +41,12 @@ def test_the_prediction_is_the_matrix_power_and_starts_at_the_real_loss():
     assert len(data["predicted"]) == len(data["real"]) == STEPS + 1
 
 
-def test_amplified_keeps_the_residual_and_scales_the_kernel():
-    start = before_training("vp", 3, 1)
-    model, y = amplified(start.model, start.x, start.y, 7.0)
-    np.testing.assert_allclose(predict_float64(model, start.x) - y, start.residual, atol=1e-9)
-    np.testing.assert_allclose(empirical_ntk(model, start.x), 49 * start.kernel, rtol=1e-8, atol=1e-12)
-
-
-def test_amplified_says_what_it_cannot_do():
-    start = before_training("vp", 3, 1)
-    with pytest.raises(MrntkError, match="alpha=0"):
-        amplified(start.model, start.x, start.y, 0.0)
-    with pytest.raises(MrntkError, match="identity"):
-        amplified(amplified(start.model, start.x, start.y, 2.0)[0], start.x, start.y, 2.0)
+def test_the_start_is_that_of_the_package():
+    for name in ("fc", "vp"):
+        start = before_training(name, 3, 1)
+        np.testing.assert_allclose(predict_float64(start.model, start.x), start.outputs, atol=1e-5)
+        theirs = empirical_ntk(start.model, start.x)
+        np.testing.assert_allclose(start.kernel, theirs, atol=1e-5 * np.abs(theirs).max())
 
 
 def test_fully_connected_behind_a_linear_source_is_linear_and_predicted_exactly():
@@ -74,7 +65,7 @@ def test_a_large_alpha_makes_the_kernel_stand_still_and_leaves_the_prediction():
 
 
 def test_capacity_of_the_prompt_bounds_what_can_be_learned():
-    data = view.data(transformation="vp", per_class=2)
+    data = view.data(input_map="vp", per_class=2)
     assert data["rank"] <= 14 * 14 - 10 * 10
     assert f"{200 - data['rank']} can never be" in view.words(data)
     assert data["floor"] <= data["predicted"][-1]
@@ -94,7 +85,7 @@ def test_steps_to_half():
 def test_words_name_what_changed():
     said = view.words(view.data(per_class=1))
     assert "FC" in said and "depth 3" in said and "Tick" in said
-    said = view.words(view.data(per_class=1, transformation="vp", real=True))
+    said = view.words(view.data(per_class=1, input_map="vp", real=True))
     assert "VP" in said and "off by" in said and "kernel has moved" in said
     assert "grows without end" in view.words(view.data(per_class=1, fraction=1.2))
 
@@ -105,7 +96,7 @@ def test_words_name_what_changed():
         {"fraction": 0.02, "alpha": 0.1},
         {"fraction": 1.2, "alpha": 0.1},
         {"fraction": 1.2, "alpha": 10**1.5},
-        {"depth": 5, "transformation": "vp"},
+        {"depth": 5, "input_map": "vp"},
         {"depth": 1, "fraction": 1.2},
     ],
 )

@@ -46,9 +46,9 @@ def test_it_starts_with_an_answer_and_moves_with_its_controls():
     explorer = ReprogrammingExplorer(SMALL)
     first, rank = explorer.picture, explorer.shown.analysis.spectrum.rank
     assert explorer.setting == Setting(**SMALL) and explorer.link.value == "?source=random&examples=6"
-    explorer.faces["transformation"].value = "fc"
+    explorer.faces["input_map"].value = "fc"
     assert explorer.picture != first and explorer.shown.analysis.spectrum.rank > rank
-    assert explorer.said.startswith("Changed: transformation a: prompt (VP) → fully connected (FC).")
+    assert explorer.said.startswith("Changed: input map a: prompt (VP) → fully connected layer (FC).")
     assert f'alt="{explorer.alt}"'.replace("'", "&#x27;") in explorer.output.value
     assert "λ_max" in explorer.output.value and explorer.progress.layout.visibility == "hidden"
 
@@ -57,7 +57,7 @@ def test_a_link_sets_all_controls_at_once_and_a_wrong_one_is_an_error_in_words()
     explorer = ReprogrammingExplorer(SMALL)
     explorer.link.value = '{"source": "random", "examples": 5, "depth": 2, "loss": "ce"}'
     assert explorer.setting == Setting(source="random", examples=5, depth=2, loss="ce")
-    assert explorer.shown.analysis.model.setting == explorer.setting
+    assert explorer.shown.analysis.setting == explorer.setting
     explorer.link.value = "?depth=99"
     assert 'role="alert">depth=99: give a number from 1 to 6' in explorer.message.value
     assert explorer.setting.depth == 2
@@ -73,7 +73,7 @@ def test_a_mistake_is_said_and_the_next_setting_works():
     )
     explorer.train()  # there is nothing to train
     explorer.faces["task"].value = "fashion5k"
-    assert explorer.message.value == "" and explorer.shown.analysis.model.setting.task == "fashion5k"
+    assert explorer.message.value == "" and explorer.shown.analysis.setting.task == "fashion5k"
 
 
 def test_two_settings_side_by_side():
@@ -81,7 +81,7 @@ def test_two_settings_side_by_side():
     explorer.pin()
     explorer.set(depth=1)
     assert explorer.output.value.count("<img ") == 2 and explorer.output.value.count('<th scope="col"') == 3
-    assert explorer.pinned.analysis.model.setting.depth == 3 and explorer.shown.analysis.model.setting.depth == 1
+    assert explorer.pinned.analysis.setting.depth == 3 and explorer.shown.analysis.setting.depth == 1
     explorer.unpin()
     assert explorer.output.value.count("<img ") == 1
 
@@ -115,7 +115,7 @@ def slow(monkeypatch):
 def test_a_fast_drag_shows_the_last_value_and_never_an_older_one(slow):
     async def drag():
         explorer, shown = ReprogrammingExplorer(SMALL), []
-        explorer.output.observe(lambda _: shown.append(explorer.shown.analysis.model.setting.frame), "value")
+        explorer.output.observe(lambda _: shown.append(explorer.shown.analysis.setting.frame), "value")
         for step, pause in enumerate((0, 0.01, 0.1, 0.2, 0.01, 0, 0.15), start=1):
             explorer.faces["frame"].value = round(0.1 + 0.05 * step, 2)
             await asyncio.sleep(pause)
@@ -176,7 +176,7 @@ def test_a_change_ends_a_training():
         explorer = ReprogrammingExplorer(SMALL)
         explorer.train()
         explorer.faces["depth"].value = 2
-        await until(lambda: explorer.shown.analysis.model.setting.depth == 2)
+        await until(lambda: explorer.shown.analysis.setting.depth == 2)
         await asyncio.sleep(0.3)
         assert explorer.shown.run is None
 
@@ -189,13 +189,13 @@ def test_an_own_source_is_read_once_and_nothing_stays_behind(linear_file):
     explorer.upload.value = (file | {"last_modified": datetime.now(UTC)},)
     assert explorer.message.value == ""
     found = explorer.shown.analysis
-    assert found.model.network.words == "your file mine.onnx" and found.model.z.shape == (6, 1, 5, 5)
-    assert found.model.network.source.num_outputs == 12
+    assert found.start.network.words == "your file mine.onnx" and found.before.x.shape == (6, 1, 8, 8)
+    assert found.start.network.source.num_outputs == 12
     assert not list(cache_folder("uploads").iterdir())
-    explorer.faces["transformation"].value = "fc"
+    explorer.faces["input_map"].value = "fc"
     assert explorer.shown.analysis.parameters == 25 * 65
     explorer.faces["source"].value = "random"
-    assert explorer.shown.analysis.model.network.words.startswith("random network")
+    assert explorer.shown.analysis.start.network.words.startswith("random network")
 
 
 @pytest.mark.parametrize(

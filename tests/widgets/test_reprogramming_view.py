@@ -2,61 +2,38 @@
 
 from dataclasses import replace
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.linalg import eigvalsh
 
-from mrntk.model.input_maps import FullyConnected, FullyConnectedPrompt, VisualPrompt, Watermark
-from mrntk.model.output_maps import LinearOutput
-from mrntk.model.reprogram import Reprogram
-from mrntk.ntk.empirical import empirical_ntk
-from mrntk.sources.networks import CNN
+from mrntk import CNN, empirical_ntk, predict_float64
+from mrntk.model.input_maps import INPUT_MAPS
+from mrntk.ntk import plain
+from mrntk.ntk.passes import scores
 from mrntk.support.errors import MrntkError
 from mrntk.support.precision import double
 from mrntk.support.style import png, style
-from mrntk.training import LOSSES as LOSS_FUNCTIONS
 from mrntk.widgets.reprogramming import ReprogrammingView, Setting, read_setting
 from mrntk.widgets.reprogramming.analysis import STEPS, analyse, start
-from mrntk.widgets.reprogramming.inputs import Theta, resized, transformation, with_channels
+from mrntk.widgets.reprogramming.face import Stopped
+from mrntk.widgets.reprogramming.inputs import input_map, suited
 from mrntk.widgets.reprogramming.live import train
-from mrntk.widgets.reprogramming.networks import Network, Stopped, jacobian, network, pulled, scores
-from mrntk.widgets.reprogramming.setting import MAPPINGS, MAPS, MASKS
+from mrntk.widgets.reprogramming.networks import Network
+from mrntk.widgets.reprogramming.setting import CONTROLS, MAPPINGS, MASKS, OWN
 from mrntk.widgets.reprogramming.words import change, finding, outcome
 
 TOY = Setting(source="random", examples=10)
 SHAPE = (1, 6, 6)
+MAPS = CONTROLS["input_map"].values
 
 
 @pytest.fixture(scope="module")
 def convolutional():
     """A network that goes the way of the real ones: through JAX, in blocks."""
     with jax.enable_x64(True):
-        source = double(CNN(SHAPE, 5, depth=2, width=4, key=jax.random.key(0)), jnp)
-    return Network(source, "a small CNN", ("cnn", 0, 0))
-
-
-def module(a, x) -> tuple:
-    """(the transformation as a module of mrntk.model.input_maps, inputs as it wants them), in float64."""
-    theta, d_t = a.start(x[0].size), x[0].size
-    layer = jnp.asarray(theta.weight), jnp.asarray(theta.bias)
-    if a.name == "watermark":
-        return eqx.tree_at(lambda m: m.delta, Watermark(a.shape), jnp.zeros(a.shape)), resized(
-            with_channels(x, a.shape[0]), a.shape[1:]
-        )
-    prompt = VisualPrompt(a.shape, a.inner, mask=a.mask) if a.mask.any() else None
-    if prompt is not None:
-        prompt = eqx.tree_at(lambda m: m.delta, prompt, jnp.zeros(len(prompt.index)))
-    if a.name == "vp":
-        return prompt, with_channels(x, a.shape[0])
-    if a.name == "fc":
-        empty = FullyConnected((d_t,), a.shape, key=jax.random.key(0))
-        return eqx.tree_at(lambda m: (m.weight, m.bias), empty, layer), x
-    whole = FullyConnectedPrompt((d_t,), a.shape, a.inner, key=jax.random.key(0))
-    parts = (*layer, prompt)
-    return eqx.tree_at(lambda m: (m.fully_connected.weight, m.fully_connected.bias, m.prompt), whole, parts), x
+        source = double(CNN(SHAPE, 10, depth=2, width=4, key=jax.random.key(0)))
+    return Network(source, "a small CNN", (OWN, "cnn", 0))
 
 
 @pytest.mark.parametrize(
@@ -86,84 +63,64 @@ def test_a_wrong_setting_is_an_error_in_words(text, words):
         read_setting(text)
 
 
-@pytest.mark.parametrize("name", MAPS.values())
-@pytest.mark.parametrize("loss", ["mse", "ce"])
-def test_kernel_and_one_step_are_those_of_the_package(convolutional, name, loss):
-    """The closed forms against `empirical_ntk`, and a step of training against JAX's gradient of the package's own loss."""
-    x = np.random.default_rng(0).uniform(size=(7, 1, 5, 5))
-    b, y = np.random.default_rng(1).normal(size=(3, 5)), np.eye(3)[np.arange(7) % 3]
-    a = transformation(name, SHAPE, 0.2, "alternate" if loss == "ce" else "frame", seed=1)
-    with jax.enable_x64(True):
-        mapped, inputs = module(a, x)
-        model = Reprogram(mapped, convolutional.source, LinearOutput(jnp.asarray(b)))
-        theta_T = np.asarray(empirical_ntk(model, inputs)).reshape(21, 21)
-        np.testing.assert_allclose(
-            jax.vmap(mapped)(inputs), a(x), atol=1e-7
-        )  # jax.image.resize works in its own precision
-        moving, rest = eqx.partition(mapped, eqx.is_inexact_array)
-
-        def loss_of_theta(moving):
-            return LOSS_FUNCTIONS[loss](
-                Reprogram(eqx.combine(moving, rest), model.source, model.output_map), jnp.asarray(inputs), y
-            )
-
-        expected = jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(jax.grad(loss_of_theta)(moving))])
-    g = jacobian(convolutional, a(x), b)
-    np.testing.assert_allclose(a.kernel(x, g), theta_T, atol=1e-6 * np.abs(theta_T).max())
-
-    def slope(found, place):
-        f = found @ b.T
-        p = np.exp(f) / np.exp(f).sum(1, keepdims=True)
-        return ((p if loss == "ce" else f) - y[place]) @ b / len(y)
-
-    found, s = pulled(convolutional, a(x), slope)
-    np.testing.assert_allclose(found, scores(convolutional, a(x)))
-    step = a.gradient(x, a.start(25), s)
-    parts = (step.delta, step.weight, step.bias) if name == "watermark" else (step.weight, step.bias, step.delta)
-    np.testing.assert_allclose(np.sort(np.concatenate([np.ravel(p) for p in parts])), np.sort(expected), atol=1e-7)
-    assert a.parameters(25) == len(expected)
+def test_the_menu_of_input_maps_is_made_from_the_one_table():
+    assert all(
+        INPUT_MAPS[name].label in label or name == "watermark" for label, name in CONTROLS["input_map"].options.items()
+    )
+    assert list(CONTROLS["input_map"].options)[:2] == ["prompt (VP)", "fully connected layer (FC)"]
 
 
-@pytest.mark.parametrize("depth", [1, 2, 4])
-def test_numpy_and_jax_agree_on_small_networks(depth):
-    net = network(replace(TOY, depth=depth))
-    z = np.random.default_rng(0).uniform(size=(3, *net.shape))
-    with jax.enable_x64(True):
-        source = double(net.source, jnp)
-        np.testing.assert_allclose(scores(net, z), jax.vmap(source)(jnp.asarray(z)), atol=1e-10)
-        rows = jax.vmap(jax.jacrev(source))(jnp.asarray(z)).reshape(3, 10, -1)
-    np.testing.assert_allclose(jacobian(net, z, np.eye(10)), rows, atol=1e-10)
+@pytest.mark.parametrize("name", MAPS)
+@pytest.mark.parametrize("own", [False, True])
+def test_outputs_and_kernel_are_those_of_the_package(convolutional, name, own):
+    setting = replace(
+        TOY, input_map=name, source=OWN if own else "random", mapping="random", mask="alternate", examples=7
+    )
+    before = start(setting, convolutional if own else None).before
+    np.testing.assert_allclose(before.outputs, predict_float64(before.model, before.x), atol=1e-5)
+    theirs = empirical_ntk(before.model, before.x)
+    np.testing.assert_allclose(before.kernel, theirs, atol=1e-5 * np.abs(theirs).max())
+
+
+def test_answers_are_remembered_whatever_the_loss_and_the_step():
+    one = start(TOY)
+    assert start(replace(TOY, loss="ce", fraction=0.1)) is one
+    other = start(replace(TOY, seed=1))
+    assert other is not one and start(TOY) is one
+    for frame in (0.1, 0.2, 0.25, 0.3, 0.35, 0.4):
+        start(replace(TOY, frame=frame))
+    assert start(TOY) is not one
 
 
 @pytest.mark.parametrize("mask", MASKS.values())
 def test_masks_have_their_places_outside_of_the_window_and_the_rank_keeps_the_capacity_law(mask):
     found = analyse(replace(TOY, mask=mask))
-    a = found.model.a
-    assert found.spectrum.rank <= found.capacity <= found.parameters == a.mask.sum()
+    places = plain.trained_places(found.before.model.input_map, (1, 14, 14)) == plain.DELTA
+    assert found.spectrum.rank <= found.capacity <= found.parameters == places.sum()
+    assert places.sum() == {"frame": 96, "alternate": 48, "sides": 56, "all": 196}[mask]
     if mask != "all":
-        assert not (a.mask & a.inside).any()
-        assert a.mask.sum() == {"frame": 96, "alternate": 48, "sides": 56}[mask]
+        assert not places[:, 2:12, 2:12].any()
 
 
 def test_more_examples_interlace():
     """Cauchy: the kernel of fewer examples is a block of the kernel of more."""
-    few, many = (analyse(replace(TOY, transformation="fc", examples=n)) for n in (8, 13))
-    np.testing.assert_array_equal(few.model.data.x, many.model.data.x[:8])
+    few, many = (analyse(replace(TOY, input_map="fc", examples=n)) for n in (8, 13))
+    np.testing.assert_array_equal(few.start.data.x, many.start.data.x[:8])
     assert many.spectrum.max >= few.spectrum.max and many.spectrum.min <= few.spectrum.min
     assert "eigenvalues interlace: the largest cannot fall, the smallest cannot rise" in change(few, many)
-    assert "interlace" not in change(few, analyse(replace(TOY, examples=13)))  # another transformation as well
+    assert "interlace" not in change(few, analyse(replace(TOY, examples=13)))  # another input map as well
 
 
 def test_numbers_are_those_of_the_kernel():
-    found = analyse(replace(TOY, transformation="fc", mapping="frequency"))
-    model = found.model
-    theta = model.a.kernel(model.data.x, jacobian(model.network, model.z, model.b))
+    found = analyse(replace(TOY, input_map="fc", mapping="frequency"))
+    before = found.before
+    theta = empirical_ntk(before.model, before.x).reshape(100, 100)
     values = eigvalsh(theta)
-    np.testing.assert_allclose((found.smallest, found.spectrum.max), values[[0, -1]], rtol=1e-6)
+    np.testing.assert_allclose((before.lambda_min, found.spectrum.max), values[[0, -1]], rtol=1e-6)
     np.testing.assert_allclose(found.condition, values[-1] / values[0], rtol=1e-6)
     np.testing.assert_allclose(found.step, 0.5 * 2 * 10 / values[-1])
     np.testing.assert_allclose(found.weights.sum(), 1)
-    residual = (model.outputs - model.data.y).ravel()
+    residual = before.residual.ravel()
     for _ in range(STEPS):
         residual = residual - found.step / 10 * theta @ residual
     np.testing.assert_allclose(found.losses[-1], residual @ residual / 20, rtol=1e-8)
@@ -172,7 +129,7 @@ def test_numbers_are_those_of_the_kernel():
 @pytest.mark.parametrize("loss", ["mse", "ce"])
 def test_a_linear_model_trains_as_predicted(loss):
     """Depth 1 and a watermark: f is linear in theta, so the prediction is exact."""
-    found = analyse(replace(TOY, depth=1, transformation="watermark", loss=loss))
+    found = analyse(replace(TOY, depth=1, input_map="watermark", loss=loss))
     *_, run = train(found)
     np.testing.assert_allclose(run.losses, found.losses, rtol=1e-8)
     assert run.done and run.accuracy == found.accuracy and 0 <= run.test_accuracy <= 1
@@ -180,28 +137,37 @@ def test_a_linear_model_trains_as_predicted(loss):
 
 
 def test_training_above_the_limit_diverges_in_words():
-    found = analyse(replace(TOY, depth=1, transformation="fc", fraction=1.2))
+    found = analyse(replace(TOY, depth=1, input_map="fc", fraction=1.2))
     assert found.losses[-1] > found.losses[0] and "predicts that the loss grows" in finding(found)
     *_, run = train(found)
     assert run.losses[-1] > 1e3 * run.losses[0]
 
 
-def test_training_can_be_stopped_in_the_midst(convolutional):
-    def say(share):
-        raise Stopped
+def test_work_can_be_stopped_in_the_midst(convolutional):
+    told = []
 
+    def say(share):
+        told.append(share)
+        if share > 0.5:
+            raise Stopped
+
+    setting = replace(TOY, source=OWN, mapping="frequency", seed=7)
     with pytest.raises(Stopped):
-        scores(convolutional, np.zeros((3, *SHAPE)) + 0.1, say=say)
-    found = analyse(replace(TOY))
-    runs = train(found)
+        analyse(setting, convolutional, say)
+    assert told == sorted(told) and told[-1] < 0.7  # the scores for b come first, then the Jacobian
+    runs = train(analyse(setting, convolutional), told.append)
+    told.clear()
     assert len(next(runs).losses) == 1 and len(next(runs).losses) == 2
+    assert told and max(told) < 3 / STEPS
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS.values())
 def test_every_mapping_reads_the_source(mapping):
-    model = start(replace(TOY, mapping=mapping))
-    np.testing.assert_allclose(model.outputs, scores(model.network, model.z) @ model.b.T)
-    np.testing.assert_allclose(model.b.sum(1)[model.b.any(1)], 1)
+    found = start(replace(TOY, mapping=mapping))
+    model, x, b = found.before.model, found.before.x, found.before.model.output_map.matrix
+    z = plain.apply_input_map(model.input_map, x)
+    np.testing.assert_allclose(found.before.outputs, scores(model.source, z) @ b.T)
+    np.testing.assert_allclose(b.sum(1)[b.any(1)], 1)
 
 
 @pytest.mark.parametrize(
@@ -218,24 +184,19 @@ def test_combinations_that_do_not_exist_are_errors_in_words(changes, words):
 
 def test_a_frame_without_places_is_an_error_in_words():
     with pytest.raises(MrntkError, match="leaves no frame; choose a wider one"):
-        transformation("vp", (1, 4, 4), 0.05, "frame", seed=0)
+        input_map(replace(TOY, frame=0.05), (1, 8, 8), (1, 4, 4))
 
 
-def test_colours_and_grey_become_each_other():
+def test_inputs_suit_their_input_map():
     grey = np.random.default_rng(0).uniform(size=(2, 1, 3, 3))
-    colours = with_channels(grey, 3)
+    colours = suited(grey, "vp", (3, 5, 5))
     np.testing.assert_array_equal(colours[:, 2], grey[:, 0])
-    np.testing.assert_allclose(with_channels(colours, 1), grey)
-
-
-def test_theta_is_counted():
-    a = transformation("vp_fc", SHAPE, 0.2, "frame", 0)
-    theta = a.start(25)
-    assert isinstance(theta, Theta) and sum(map(np.size, theta)) == a.parameters(25)
+    np.testing.assert_allclose(suited(colours, "vp", (1, 5, 5)), grey)
+    assert suited(grey, "fc", (3, 5, 5)) is grey and suited(grey, "watermark", (3, 5, 5)).shape == (2, 3, 5, 5)
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"transformation": "fc", "loss": "ce"}, {"transformation": "watermark", "fraction": 1.1}]
+    "changes", [{}, {"input_map": "fc", "loss": "ce"}, {"input_map": "watermark", "fraction": 1.1}]
 )
 def test_every_state_is_drawn_and_said(changes):
     view = ReprogrammingView()

@@ -5,6 +5,7 @@ import os
 
 from IPython.display import HTML, display
 
+from ...support.compiled import keep_compiled
 from ...support.errors import MrntkError
 from ..reprogramming import ReprogrammingExplorer
 
@@ -21,7 +22,8 @@ def explorer(query: str = "") -> tuple[ReprogrammingExplorer, str]:
 
 
 def show():
-    """Show it; called by page.ipynb, where Voila keeps the query of the address in the environment."""
+    """Show it, and keep what is compiled; called by page.ipynb, where Voila keeps the query of the address in the environment."""
+    keep_compiled()
     shown, problem = explorer(os.environ.get("QUERY_STRING", ""))
     if problem:
         words = f"The setting in this page's address cannot be shown, so this is the default one. {problem}"

@@ -1,47 +1,62 @@
 """What the kernel says of a setting before training: spectrum, labels, capacity, the predicted learning curve."""
 
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from ...model.output_maps import bayesian_mapping, frequency_mapping
-from ...prediction.closed_form import Prediction, cross_entropy, mse, stability_limit
-from ...spectrum import Spectrum, alignment, spectrum
+from ...model.output_maps import LinearOutput, bayesian_mapping, frequency_mapping
+from ...model.reprogram import Reprogram
+from ...ntk.passes import outputs_and_rows, quietly, scores
+from ...ntk.plain import apply_input_map, target_kernel
+from ...prediction.before_training import BeforeTraining
+from ...prediction.closed_form import cross_entropy, mse
+from ...spectrum import Spectrum
 from ...support.errors import MrntkError
+from ...training.watched import descend_linearised
 from ..quick import one_thread
-from .inputs import Examples, Transformation, examples, transformation
-from .networks import Network, jacobian, network, quietly, scores
+from .inputs import Examples, examples, input_map, suited
+from .networks import Network, network
 from .setting import IMAGES, SERIES, Setting
 
 STEPS = 100
 TIMES = np.arange(STEPS + 1)
+REMEMBERED = 6  # answers: those of a real network take seconds
 
 
-class Model(NamedTuple):
-    """A reprogrammed model at its start: f_T = b . source . a, and the examples it is trained on."""
+class Start(NamedTuple):
+    """A setting's model at its start; neither the loss nor the step size is part of it."""
 
-    setting: Setting
     network: Network
     data: Examples
-    a: Transformation
-    z: Float[np.ndarray, "N *dS"]  # a(x)
-    b: Float[np.ndarray, "cT cS"]
-    outputs: Float[np.ndarray, "N cT"]  # f_T(x)
+    before: BeforeTraining
 
 
 class Analysis(NamedTuple):
     """What the kernel says."""
 
-    model: Model
-    spectrum: Spectrum
+    setting: Setting
+    start: Start
     weights: Float[np.ndarray, " n"]  # share of the centred labels along every eigenvector, largest eigenvalue first
-    alignment: float
-    parameters: int
     step: float
     losses: Float[np.ndarray, " T"]  # predicted, at TIMES
     accuracy: float  # on the training examples, predicted after the last step
+
+    @property
+    def before(self) -> BeforeTraining:
+        return self.start.before
+
+    @property
+    def spectrum(self) -> Spectrum:
+        return self.before.spectrum
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        return self.before.model.input_map.num_parameters
 
     @property
     def capacity(self) -> int:
@@ -49,14 +64,9 @@ class Analysis(NamedTuple):
         return min(self.parameters, len(self.spectrum.values))
 
     @property
-    def smallest(self) -> float:
-        """lambda_min, 0 where it cannot be told from rounding."""
-        return self.spectrum.min if self.spectrum.min > self.spectrum.tolerance else 0.0
-
-    @property
     def condition(self) -> float:
         """lambda_max / lambda_min."""
-        return self.spectrum.max / self.smallest if self.smallest else np.inf
+        return self.spectrum.max / self.before.lambda_min if self.before.lambda_min else np.inf
 
 
 def _check(setting: Setting, net: Network):
@@ -67,59 +77,58 @@ def _check(setting: Setting, net: Network):
         raise MrntkError(f"task: {net.words} hears series; choose one of {', '.join(SERIES)}.")
 
 
-def _mapping(name: str, found: np.ndarray, data: Examples, seed: int) -> Float[np.ndarray, "cT cS"]:
-    """b, from the source's scores on the training examples where it depends on them."""
-    num_source, num_target = found.shape[1], data.y.shape[1]
+def _output_map(setting: Setting, data: Examples, num_source: int, found: Callable) -> LinearOutput:
+    """b; `found()` gives the source's scores on the training examples, where it depends on them."""
+    name, num_target = setting.mapping, data.y.shape[1]
     if num_target > num_source:
         raise MrntkError(
             f"task: it has {num_target} classes, the source only {num_source}; choose another task or source."
         )
     if name == "first":
-        return np.eye(num_target, num_source)
+        return LinearOutput(np.eye(num_target, num_source))
     if name == "random":
-        return np.eye(num_source)[np.random.default_rng([seed, 3]).permutation(num_source)[:num_target]]
+        order = np.random.default_rng([setting.seed, 3]).permutation(num_source)
+        return LinearOutput(np.eye(num_source)[order[:num_target]])
     make = frequency_mapping if name == "frequency" else bayesian_mapping
-    return np.asarray(make(found, data.labels, num_target).matrix, float)
+    return LinearOutput(np.asarray(make(found(), data.labels, num_target).matrix, float))
 
 
-def start(setting: Setting, own: Network | None = None, say: Callable = quietly) -> Model:
-    """The model before training.
+_starts: OrderedDict[tuple, Start] = OrderedDict()
+
+
+def start(setting: Setting, own: Network | None = None, say: Callable = quietly) -> Start:
+    """The model before training, with its kernel; the last REMEMBERED ones are known.
 
     Raises
     ------
     MrntkError
         For a combination that does not exist; the message names the control.
     """
-    net = network(setting, own)
+    net, default = network(setting, own), Setting()
+    key = net.identity, replace(setting, loss=default.loss, fraction=default.fraction)
+    found = _starts.pop(key, None) or _start(setting, net, say)
+    _starts[key] = found  # as the newest
+    while len(_starts) > REMEMBERED:
+        _starts.popitem(last=False)
+    return found
+
+
+def _start(setting: Setting, net: Network, say: Callable) -> Start:
     _check(setting, net)
     data = examples(setting.task, setting.examples, setting.seed)
-    a = transformation(setting.transformation, net.shape, setting.frame, setting.mask, setting.seed)
-    z = a(data.x)
-    found = scores(net, z, say=say)
-    b = _mapping(setting.mapping, found, data, setting.seed)
-    return Model(setting, net, data, a, z, b, found @ b.T)
+    a = input_map(setting, data.x.shape[1:], net.shape)
+    x = suited(data.x, setting.input_map, net.shape)
+
+    def found():
+        return scores(net.source, apply_input_map(a, x), lambda share: say(0.1 * share))
+
+    model = Reprogram(a, net.source, _output_map(setting, data, net.source.num_outputs, found))
+    outputs, g = outputs_and_rows(model, x, lambda share: say(0.1 + 0.9 * share))
+    return Start(net, data, BeforeTraining(model, x, data.y, target_kernel(a, x, g), outputs))
 
 
-def softmax(f):
-    f = np.exp(f - f.max(-1, keepdims=True))
-    return f / f.sum(-1, keepdims=True)
-
-
-def loss_of(name: str, outputs, y) -> float:
+def loss_of(name: str, outputs: Float[np.ndarray, "N c"], y: Float[np.ndarray, "N c"]) -> float:
     return mse(outputs - y) if name == "mse" else cross_entropy(outputs, y)
-
-
-def _predicted(model: Model, found: Spectrum, theta, step: float):
-    """(losses at TIMES, outputs after the last step) of gradient descent on the linearised model."""
-    y, outputs = model.data.y, model.outputs
-    if model.setting.loss == "mse":
-        prediction = Prediction(found, outputs - y, step)
-        return prediction.loss(TIMES), prediction.residual([STEPS])[0] + y
-    losses, f = [], outputs
-    for _ in TIMES:
-        losses.append(cross_entropy(f, y))
-        last, f = f, f - step / len(y) * (theta @ (softmax(f) - y).ravel()).reshape(y.shape)
-    return np.array(losses), last
 
 
 def analyse(setting: Setting, own: Network | None = None, say: Callable = quietly) -> Analysis:
@@ -127,7 +136,9 @@ def analyse(setting: Setting, own: Network | None = None, say: Callable = quietl
 
     Parameters
     ----------
-    own : the source of the setting "own". say : is told the share of the work that is done, and may raise to stop it.
+    setting : what the controls say.
+    own : the source of the setting "own".
+    say : is told the share of the work that is done, and may raise to stop it.
 
     Raises
     ------
@@ -135,19 +146,18 @@ def analyse(setting: Setting, own: Network | None = None, say: Callable = quietl
         As for `start`.
     """
     with one_thread():
-        return _analyse(start(setting, own, lambda share: say(0.1 * share)), lambda share: say(0.1 + 0.9 * share))
+        begun = start(setting, own, say)
+        before = begun.before
+        step = setting.fraction * before.stability_limit(setting.loss)
+        losses, last = _predicted(before, setting.loss, step)
+        accuracy = float((last.argmax(1) == begun.data.labels).mean())
+        return Analysis(setting, begun, before.spectrum.label_weights(before.labels)[::-1], step, losses, accuracy)
 
 
-def _analyse(model: Model, say: Callable) -> Analysis:
-    setting, y = model.setting, model.data.y
-    g = jacobian(model.network, model.z, model.b, say=say)
-    theta = model.a.kernel(model.data.x, g)
-    found = spectrum(theta, vectors=True)
-    step = setting.fraction * stability_limit(found, len(y), setting.loss)
-    centred = y - y.mean(0)
-    losses, last = _predicted(model, found, theta, step)
-    n, c = y.shape
-    return Analysis(
-        model, found, found.label_weights(centred)[::-1], alignment(theta.reshape(n, c, n, c), centred),
-        model.a.parameters(model.data.x[0].size), step, losses, float((last.argmax(1) == model.data.labels).mean()),
-    )  # fmt: skip
+def _predicted(before: BeforeTraining, loss: str, step: float):
+    """(losses at TIMES, outputs after the last step) of gradient descent on the linearised model."""
+    if loss == "mse":
+        prediction = before.predict(step)
+        return prediction.loss(TIMES), prediction.residual([STEPS])[0] + before.y
+    outputs = descend_linearised(before.kernel, before.outputs, before.y, step=step, steps=STEPS, loss=loss)
+    return np.array([cross_entropy(f, before.y) for f in outputs]), outputs[-1]

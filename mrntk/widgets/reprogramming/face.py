@@ -9,10 +9,9 @@ from dataclasses import asdict
 import ipywidgets
 
 from ...support.errors import MrntkError
-from ..explorer import ONE_AT_A_TIME, PAUSE, control_face, drawn, static_picture
-from .analysis import STEPS
-from .live import Run, train
-from .networks import Network, Stopped
+from ..explorer import ONE_AT_A_TIME, PAUSE, control_face, picture_of, static_picture
+from .live import WatchedTraining, train
+from .networks import Network
 from .page import page
 from .setting import IMAGES, OWN, SMALL, Setting, read_setting
 from .upload import own_from
@@ -20,6 +19,10 @@ from .view import ReprogrammingView, Shown
 
 REFRESH = 0.3  # seconds between two pictures of a training
 _WIDE = {"style": {"description_width": "15em"}, "layout": {"width": "min(40em, 98%)"}}
+
+
+class Stopped(Exception):
+    """Somebody asked for something else in the meantime."""
 
 
 def _button(words: str, hint: str, act: Callable) -> ipywidgets.Button:
@@ -143,14 +146,13 @@ class ReprogrammingExplorer(ipywidgets.VBox):
         self._tasks.add(task)  # the loop itself would not keep it alive
         task.add_done_callback(self._tasks.discard)
 
-    def _stop_when_old(self, generation: int, tell: Callable | None = None):
-        """What a computation calls now and then: it ends once something else has been asked for."""
+    def _teller(self, generation: int, loop) -> Callable:
+        """What a computation tells its share of the work: it moves the bar, and stops what is no longer asked for."""
 
         def say(share: float):
             if generation != self._generation:
                 raise Stopped
-            if tell is not None:
-                tell(share)
+            loop.call_soon_threadsafe(self._progressed, generation, share)
 
         return say
 
@@ -165,11 +167,7 @@ class ReprogrammingExplorer(ipywidgets.VBox):
         if generation != self._generation:
             return
         loop, values = asyncio.get_running_loop(), asdict(self.setting)
-
-        def tell(share):
-            loop.call_soon_threadsafe(self._progressed, generation, share)
-
-        say = self._stop_when_old(generation, tell)
+        say = self._teller(generation, loop)
         self._wait("computing")
         try:
             data = await loop.run_in_executor(self._worker, lambda: self.view.compute(**values, own=self.own, say=say))
@@ -214,16 +212,15 @@ class ReprogrammingExplorer(ipywidgets.VBox):
 
     async def _watch(self, generation: int):
         loop = asyncio.get_running_loop()
-        runs, shown = train(self.shown.analysis, self._stop_when_old(generation)), loop.time()
+        runs, shown = train(self.shown.analysis, self._teller(generation, loop)), loop.time()
         self._wait("training")
         while generation == self._generation:
             try:
-                run: Run = await loop.run_in_executor(self._worker, next, runs)
+                run: WatchedTraining = await loop.run_in_executor(self._worker, next, runs)
             except Stopped:
                 return
             if generation != self._generation:
                 return
-            self.progress.value = (len(run.losses) - 1) / STEPS
             if run.done or loop.time() - shown > REFRESH:
                 self._show_run(run)
                 shown = loop.time()
@@ -231,7 +228,7 @@ class ReprogrammingExplorer(ipywidgets.VBox):
                 self._idle()
                 return
 
-    def _show_run(self, run: Run):
+    def _show_run(self, run: WatchedTraining):
         self.shown = self.shown._replace(run=run)
         self._refresh()
 
@@ -261,7 +258,7 @@ class ReprogrammingExplorer(ipywidgets.VBox):
     def _refresh(self):
         data = self.shown
         with ONE_AT_A_TIME:
-            self.picture = drawn(self.view, data)
+            self.picture = picture_of(self.view, data)
             self.said, self.alt = self.view.words(data), self.view.description(data)
             self.message.value = ""
             shown = {"now": (data.analysis, self.picture, self.alt)}

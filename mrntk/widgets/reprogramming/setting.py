@@ -4,8 +4,9 @@ import json
 from dataclasses import asdict, dataclass, fields
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from ...model.input_maps import INPUT_MAPS
 from ...support.errors import MrntkError
-from ..view import Choice, Slider
+from ..view import Choice, Slider, input_map_choice
 
 SMALL = ("random", "trained")  # sources that are made here, at a depth
 OWN = "own"  # the source from the reader's own file; known only once that has been given
@@ -20,7 +21,6 @@ SOURCES = {
 }
 IMAGES = {"8x8 digits": "digits", "MNIST": "mnist5k", "Fashion-MNIST": "fashion5k", "photographs": "photos"}
 SERIES = {"GunPoint": "gunpoint", "ItalyPowerDemand": "italypower", "ArrowHead": "arrowhead", "Trace": "trace"}
-MAPS = {"prompt (VP)": "vp", "fully connected (FC)": "fc", "FC in a prompt (VP+FC)": "vp_fc", "watermark": "watermark"}
 MASKS = {
     "the whole frame": "frame",
     "every second place of it": "alternate",
@@ -35,7 +35,7 @@ CONTROLS = {
     "depth": Slider("its depth", 1, 6, 3),
     "task": Choice("task", IMAGES | SERIES, "digits"),
     "examples": Slider("examples N", 4, 40, 20),
-    "transformation": Choice("transformation a", MAPS, "vp"),
+    "input_map": input_map_choice("input map a", ("vp", "fc", "vp_fc", "watermark"), "vp"),
     "frame": Slider("frame, share of the side", 0.05, 0.45, 0.15, 0.05),
     "mask": Choice("trained part of the prompt", MASKS, "frame"),
     "mapping": Choice("output mapping b", MAPPINGS, "first"),
@@ -53,7 +53,7 @@ class Setting:
     depth: int = CONTROLS["depth"].start
     task: str = CONTROLS["task"].start
     examples: int = CONTROLS["examples"].start
-    transformation: str = CONTROLS["transformation"].start
+    input_map: str = CONTROLS["input_map"].start
     frame: float = CONTROLS["frame"].start
     mask: str = CONTROLS["mask"].start
     mapping: str = CONTROLS["mapping"].start
@@ -68,7 +68,7 @@ class Setting:
         """Does anything depend on this control, as the others stand?"""
         if name == "depth":
             return self.source in SMALL
-        return self.transformation in ("vp", "vp_fc") if name in ("frame", "mask") else True
+        return INPUT_MAPS[self.input_map].has_prompt if name in ("frame", "mask") else True
 
     def json(self) -> str:
         """As JSON, one line."""

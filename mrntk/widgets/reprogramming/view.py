@@ -6,11 +6,13 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 
+from ...ntk.passes import quietly
+from ...ntk.plain import DELTA, LAYER, apply_input_map, trained_places
 from ...support.style import OKABE_ITO
 from ..view import ViewModel
 from .analysis import STEPS, TIMES, Analysis, analyse
-from .live import Run
-from .networks import Network, quietly
+from .live import WatchedTraining
+from .networks import Network
 from .setting import CONTROLS, Setting
 from .words import change, finding, label_of, outcome
 
@@ -22,14 +24,14 @@ class Shown(NamedTuple):
     """What is on the screen."""
 
     analysis: Analysis
-    run: Run | None = None  # real training so far
+    run: WatchedTraining | None = None  # real training so far
     before: Analysis | None = None  # what was on the screen before the last change
 
 
 class ReprogrammingView(ViewModel):
-    """Source, task, transformation and the rest in; sample, spectrum, capacity and predicted learning curve out."""
+    """Source, task, input map and the rest in; sample, spectrum, capacity and predicted learning curve out."""
 
-    title = "Reprogramming explorer: change the source, the task, the transformation, and watch the spectrum answer"
+    title = "Reprogramming explorer: change the source, the task, the input map, and watch the spectrum answer"
     alt = (
         "Upper row: an example x, what the source sees of it, a(x), and which of its places are trained. Lower left: "
         "eigenvalues of the kernel against rank, on logarithmic axes, with a line at the bound of the rank, and dashed the share "
@@ -96,7 +98,7 @@ class ReprogrammingView(ViewModel):
         return " ".join(part for part in parts if part)
 
     def description(self, data: Shown) -> str:
-        setting = data.analysis.model.setting
+        setting = data.analysis.setting
         shown = ", ".join(f"{CONTROLS[name].label} {label_of(name, value)}" for name, value in asdict(setting).items())
         return f"{self.alt} Shown: {shown}."
 
@@ -113,13 +115,14 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def _samples(found: Analysis):
     """(title, values, is a map of places?) of x, a(x), and where theta_A acts."""
-    model, a = found.model, found.model.a
-    name = model.data.classes[model.data.labels[CHOSEN]]
-    places = np.where(a.layer_places, 1.0, np.where(a.mask, 2.0, 0.0))
-    legend = " and ".join(["W, c"] * bool(a.layer_places.any()) + [r"$\delta$"] * bool(a.mask.any()))
+    before, data = found.before, found.start.data
+    name = data.classes[data.labels[CHOSEN]]
+    z = apply_input_map(before.model.input_map, before.x[CHOSEN : CHOSEN + 1])[0]
+    places = trained_places(before.model.input_map, z.shape)
+    legend = " and ".join(word for what, word in ((LAYER, "W, c"), (DELTA, r"$\delta$")) if (places == what).any())
     return (
-        (f"$x$: {name[:22]}", model.data.x[CHOSEN], False),
-        ("$a(x)$, what the source sees", model.z[CHOSEN], False),
+        (f"$x$: {name[:22]}", data.x[CHOSEN], False),
+        ("$a(x)$, what the source sees", z, False),
         (f"trained: {legend}", places, True),
     )
 

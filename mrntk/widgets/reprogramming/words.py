@@ -4,22 +4,17 @@ from dataclasses import asdict
 
 import numpy as np
 
+from ...model.input_maps import INPUT_MAPS
 from ..view import Choice
 from .analysis import STEPS, Analysis
-from .live import Run
+from .live import WatchedTraining
 from .setting import CONTROLS, OWN, Setting
 
-MAP_WORDS = {
-    "vp": "a prompt",
-    "fc": "a fully connected layer",
-    "vp_fc": "a layer inside a prompt",
-    "watermark": "a watermark",
-}
 WHY = {  # by which way a control reaches Theta_T = b J_S Theta_A J_S^T b^T
     "source": "another source has other input gradients J_S, and the kernel is made of them",
     "depth": "a source of another depth has other input gradients J_S, and the kernel is made of them",
     "task": "other inputs and labels: J_S is taken elsewhere, and other directions are wanted",
-    "transformation": "what is trained is another Theta_A, and the source sees another a(x)",
+    "input_map": "what is trained is another Theta_A, and the source sees another a(x)",
     "mask": "other places are trained, and only they add to the kernel; the source also sees them turn from black to grey",
     "mapping": "the output mapping b combines the source's outputs in another way, on both sides of the kernel",
     "seed": "other examples, and another random start of whatever is random",
@@ -61,11 +56,11 @@ def capacity_words(found: Analysis) -> str:
 
 def finding(found: Analysis) -> str:
     """What the kernel says of the setting."""
-    setting, losses = found.model.setting, found.losses
+    setting, losses = found.setting, found.losses
     said = (
-        f"{found.model.network.words}, {label_of('task', setting.task)}, N = {setting.examples}, "
-        f"{MAP_WORDS[setting.transformation]}: "
-        f"the largest eigenvalue is {number(found.spectrum.max)}, the smallest {number(found.smallest)}. "
+        f"{found.start.network.words}, {label_of('task', setting.task)}, N = {setting.examples}, "
+        f"{INPUT_MAPS[setting.input_map].words}: "
+        f"the largest eigenvalue is {number(found.spectrum.max)}, the smallest {number(found.before.lambda_min)}. "
     )
     said = _upper(said) + capacity_words(found)
     share = setting.fraction
@@ -80,16 +75,16 @@ def finding(found: Analysis) -> str:
     )
 
 
-def outcome(found: Analysis, run: Run) -> str:
+def outcome(found: Analysis, run: WatchedTraining) -> str:
     """What real training gave, beside what was predicted."""
     steps = len(run.losses) - 1
     if run.diverged:
         return f"Real training diverges by step {steps}."
     predicted, real = found.losses[steps], run.losses[-1]
-    tested = "" if run.test_accuracy is None else f", {run.test_accuracy:.0%} on test examples"
     said = (
         f"Real training after {steps} {'step' if steps == 1 else 'steps'}: loss {number(real)} "
-        f"(predicted {number(predicted)}), accuracy {run.accuracy:.0%} on the training examples{tested}."
+        f"(predicted {number(predicted)}), accuracy {run.accuracy:.0%} on the training examples, {run.test_accuracy:.0%} on test "
+        "examples."
     )
     if not run.done or steps == 0 or not np.isfinite(predicted):
         return said
@@ -106,12 +101,13 @@ def changed_controls(before: Setting, after: Setting) -> list[str]:
 
 def _only_rows_added(before: Analysis, after: Analysis) -> bool:
     """Is the smaller kernel a block of the larger one? The examples are nested; all else that makes the kernel must be equal."""
-    changed = set(changed_controls(before.model.setting, after.model.setting))
-    return changed <= {"examples", "fraction", "loss"} and np.array_equal(before.model.b, after.model.b)
+    changed = set(changed_controls(before.setting, after.setting))
+    b_before, b_after = (one.before.model.output_map.matrix for one in (before, after))
+    return changed <= {"examples", "fraction", "loss"} and np.array_equal(b_before, b_after)
 
 
 def _why(name: str, before: Analysis, after: Analysis) -> str:
-    one, two = before.model.setting, after.model.setting
+    one, two = before.setting, after.setting
     if name == "examples":
         if not _only_rows_added(before, after):
             return "other examples, and with them other rows of the kernel"
@@ -142,19 +138,19 @@ def _why(name: str, before: Analysis, after: Analysis) -> str:
 
 def change(before: Analysis, after: Analysis) -> str:
     """What changed, and why; empty if nothing did."""
-    names = changed_controls(before.model.setting, after.model.setting)
+    names = changed_controls(before.setting, after.setting)
     if not names:
         return ""
-    old, new = before.model.setting, after.model.setting
+    old, new = before.setting, after.setting
     moved = "; ".join(
         f"{CONTROLS[name].label}: {label_of(name, getattr(old, name))} → {label_of(name, getattr(new, name))}"
         for name in names
     )
     pairs = {
         "λ_max": (before.spectrum.max, after.spectrum.max),
-        "λ_min": (before.smallest, after.smallest),
+        "λ_min": (before.before.lambda_min, after.before.lambda_min),
         "rank": (before.spectrum.rank, after.spectrum.rank),
-        "alignment": (before.alignment, after.alignment),
+        "alignment": (before.before.alignment, after.before.alignment),
         "predicted loss": (before.losses[-1], after.losses[-1]),
     }
     shown = [
@@ -177,10 +173,10 @@ def numbers(found: Analysis) -> dict[str, str]:
     n = len(found.spectrum.values)
     return {
         "largest eigenvalue λ_max": number(found.spectrum.max),
-        "smallest eigenvalue λ_min": number(found.smallest),
+        "smallest eigenvalue λ_min": number(found.before.lambda_min),
         "condition λ_max / λ_min": number(found.condition),
         "rank, and its bound": f"{found.spectrum.rank} of {found.capacity} (N c = {n})",
-        "alignment with the labels": number(found.alignment),
+        "alignment with the labels": number(found.before.alignment),
         "trained numbers": f"{found.parameters:,}",
         "step size": number(found.step),
         f"predicted loss after {STEPS} steps": number(found.losses[-1]),

@@ -1,4 +1,4 @@
-"""The transformation explorer: its images are those of the input maps, its counts their num_parameters, its layer is random."""
+"""The explorer of input maps: its images are those of the input maps, its counts their num_parameters."""
 
 import equinox as eqx
 import jax
@@ -10,20 +10,9 @@ import pytest
 from mrntk.model.input_maps import FullyConnectedPrompt, Resize, SeededFullyConnected, VisualPrompt, Watermark
 from mrntk.support.errors import MrntkError
 from mrntk.support.style import style
-from mrntk.widgets.transformation import SAMPLES, TransformationView, _samples, random_layer
+from mrntk.widgets.input_map import SAMPLES, InputMapView, _samples
 
-VIEW = TransformationView()
-
-
-def test_random_layer_has_the_law_of_a_fully_connected_layer():
-    """Affine in x, with E[a_k(x) a_k(x')] = 2 x . x' / d_T + 0.1 in every output k."""
-    rng = np.random.default_rng(1)
-    x = rng.normal(size=(4, 30))
-    x[3] = 2 * x[0] - x[1]  # weights that sum to 1, so that c falls out
-    out = random_layer(x, 100_000, rng)
-    np.testing.assert_allclose(out[3], 2 * out[0] - out[1], atol=1e-3)
-    law = 2 * x @ x.T / 30 + 0.1
-    np.testing.assert_allclose(out @ out.T / out.shape[1], law, atol=0.03 * law.max())
+VIEW = InputMapView()
 
 
 @pytest.mark.parametrize("task", ["digits", "photos"])
