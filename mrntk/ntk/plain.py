@@ -106,7 +106,7 @@ def drawn_input_map(
         start |= {"weight": weight[rows], "bias": bias[rows]}
     # only traced: JAX would compile a program for every shape
     empty = eqx.filter_eval_shape(lambda key: kind.make(target_shape, source_shape, inner, key), jax.random.key(0))
-    return jax.tree_util.tree_map_with_path(lambda path, _: start[path[-1].name], empty)
+    return with_arrays(empty, lambda name, _: start[name])
 
 
 def random_layer_outputs(x: Float[np.ndarray, "N dT"], d_s: int, rng: np.random.Generator) -> Float[np.ndarray, "N dS"]:
@@ -206,19 +206,25 @@ def target_kernel(
     return theta
 
 
-def gradient(a: InputMap, x: Float[np.ndarray, "N *dT"], s: Float[np.ndarray, "N *dS"]) -> InputMap:
-    """The gradient in theta_A of a loss whose gradient in a(x_i) is s_i, as the leaves of an input map.
+def gradient(
+    a: InputMap, x: Float[np.ndarray, "N *dT"], s: Float[np.ndarray, "N *dS"]
+) -> dict[str, Float[np.ndarray, "..."]]:
+    """The gradient in theta_A, by the names of its arrays, of a loss whose gradient in a(x_i) is s_i.
 
     The factors of s_i are those of one output, and their part of the gradient is sum_i v_i u_i^T.
     """
+    (layer, prompt), found = parts(a), {}
     sums = [v[:, 0].T @ u for u, v in factors(a, x, s[:, None])]
-    layer, prompt = parts(a)
-    theta = eqx.filter(a, eqx.is_inexact_array)
     if layer is not None:
-        theta = eqx.tree_at(lambda a: (parts(a)[0].weight, parts(a)[0].bias), theta, (sums[0][:, :-1], sums[0][:, -1]))
+        found = {"weight": sums[0][:, :-1], "bias": sums[0][:, -1]}
     if prompt is not None:
-        theta = eqx.tree_at(lambda a: parts(a)[1].delta, theta, sums[-1].reshape(prompt.delta.shape))
-    return theta
+        found["delta"] = sums[-1].reshape(prompt.delta.shape)
+    return found
+
+
+def with_arrays(a: InputMap, arrays: Callable) -> InputMap:
+    """The same input map with `arrays(name, array)` in the place of each of its arrays."""
+    return jax.tree_util.tree_map_with_path(lambda path, array: arrays(path[-1].name, array), a)
 
 
 # Sources: a ReLU network forward and backward.

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator
 
-import equinox as eqx
-import jax
 import numpy as np
 import scipy.special
 from jaxtyping import Float
 
+from ..model.input_maps import InputMap
 from ..model.reprogram import Reprogram
 from ..ntk import plain
 from ..ntk.passes import passes, quietly
@@ -16,6 +15,11 @@ from ..ntk.passes import passes, quietly
 def output_error(outputs: Float[np.ndarray, "N c"], y: Float[np.ndarray, "N c"], loss: str) -> Float[np.ndarray, "N c"]:
     """N dL/df: f - y for the squared loss, "mse"; softmax f - y for cross-entropy, "ce"."""
     return (scipy.special.softmax(outputs, axis=-1) if loss == "ce" else outputs) - y
+
+
+def _moved(a: InputMap, slope: dict, step: float) -> InputMap:
+    """The input map one step further down."""
+    return plain.with_arrays(a, lambda name, array: array - step * slope[name] if name in slope else array)
 
 
 def descend(
@@ -52,9 +56,8 @@ def descend(
                 s[one.place] = one.pull(error[:, None])[:, 0]
         yield model, outputs
         with np.errstate(over="ignore", invalid="ignore"):
-            theta, rest = eqx.partition(model.input_map, eqx.is_inexact_array)
-            moved = jax.tree.map(lambda old, slope: old - step * slope, theta, plain.gradient(model.input_map, x, s))
-        model = Reprogram(eqx.combine(moved, rest), model.source, model.output_map)
+            a = _moved(model.input_map, plain.gradient(model.input_map, x, s), step)
+        model = Reprogram(a, model.source, model.output_map)
 
 
 def descend_linearised(
