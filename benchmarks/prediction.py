@@ -2,7 +2,7 @@
 
     python benchmarks/prediction.py width|side [--quick] [--fresh]
 
-MNIST-5k -> digits, 20 images a class, a DNN source of depth 3 trained with the squared loss, FC and VP. Full-batch gradient
+MNIST-5k -> digits, 20 images per class, a DNN source of depth 3 trained with the squared loss, FC and VP. Full-batch gradient
 descent, 200 steps at a tenth of the stability limit, in float64. Measured over seeds (source, its training, input map, images):
 
     error = |predicted loss / real loss - 1| after the last step.

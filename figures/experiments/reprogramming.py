@@ -42,7 +42,7 @@ def source_quality(source, task, *, loss: str = "mse", shown: int | None = 1000)
 
 
 def examples(task, key, per_class: int, test: int):
-    """(x, y, x_test, y_test), float32, one-hot rows: examples a class drawn with the key, `test` evenly spread test examples."""
+    """(x, y, x_test, y_test), float32, one-hot rows: examples per class drawn by the key, `test` evenly spread test examples."""
     x, labels = task.draw(key, min(per_class, int(np.bincount(task.y_train).min())))
     shown = np.linspace(0, len(task.x_test) - 1, min(test, len(task.x_test))).astype(int)
     x_test, y_test = task.x_test[shown], task.one_hot(task.y_test[shown])

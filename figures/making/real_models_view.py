@@ -100,7 +100,7 @@ def explained(
 
 
 def scores(task: str, source: str, name: str, measure: str) -> Float[np.ndarray, " seeds"]:
-    """The measure, one number a seed, in the order of the seeds; for "labels" the k that holds half of them."""
+    """The measure, one number per seed, in the order of the seeds; for "labels" the k that holds half of them."""
     if measure == "labels":
         ranks, share = explained(task, source, name)
         return ranks[(share >= HALF - 1e-9).argmax(axis=1)]
@@ -126,7 +126,7 @@ class RealModelsView(ViewModel):
     title = "Real models side by side: spectrum, labels, accuracy"
     alt = (
         "Left: eigenvalues of the target kernel before training against their rank for two sources, both axes logarithmic, "
-        "with bands for 95 percent t intervals. Right: the chosen measure of both sources, one thin line a seed, means with "
+        "with bands for 95 percent t intervals. Right: the chosen measure of both sources, one thin line per seed, means with "
         "intervals; or the share of the labels along the leading eigenvectors."
     )
     controls = {

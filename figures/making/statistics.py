@@ -1,4 +1,4 @@
-"""Statistics over seeds: one number a seed, then Student's interval of their mean."""
+"""Statistics over seeds: one number per seed, then Student's interval of their mean."""
 
 from collections.abc import Sequence
 

@@ -16,7 +16,9 @@ from ..support.errors import MrntkError, first_line
 from . import rows as parts
 
 BLOCK = 32  # examples whose Jacobians are computed together, where memory allows
-LIGHT = 500_000  # bytes: differentiating one example within them costs less than compiling for another number of examples
+LIGHT = (
+    500_000  # bytes: differentiating one example within them costs less than compiling for another number of examples
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def sizes(model: Reprogram, x: Float[Array, "N *dT"]) -> Sizes:
     factors = shapes(parts.factors_of, model.input_map, model.output_map, one, g, scores, part="output_map: it")
     shape_of_one = tuple((factor.u.shape[1:], factor.v.shape[1:]) for factor in factors)
     # What two examples keep less what one keeps: the weights, kept once, cancel.
-    _, kept_by_two = eqx.filter_eval_shape(parts.forward, model.source, jax.ShapeDtypeStruct((2, *z.shape[1:]), z.dtype))
+    _, kept_by_two = eqx.filter_eval_shape(
+        parts.forward, model.source, jax.ShapeDtypeStruct((2, *z.shape[1:]), z.dtype)
+    )
     kept = _bytes(kept_by_two) - _bytes(kept_by_one)
     return Sizes(outputs, math.prod(z.shape), shape_of_one, kept)
 
@@ -95,7 +99,7 @@ def _device_memory() -> float:
 
 
 def _lanes(mesh: Mesh | None) -> int:
-    """Blocks that are differentiated side by side: one a device, or one a core, as XLA's float64 convolution uses just one."""
+    """Blocks that are differentiated side by side: one per device, or one per core, as XLA's float64 convolution uses just one."""
     if mesh is not None:
         return mesh.size
     if jax.default_backend() != "cpu":

@@ -1,6 +1,6 @@
 """What every kernel of a reprogrammed model is made of, computed once an example: the factors of its rows.
 
-The only expensive thing is g = b J_S(a(x)), the source's input Jacobian, (c_T, d_S) numbers an example. A block of examples
+The only expensive thing is g = b J_S(a(x)), the source's input Jacobian, (c_T, d_S) numbers per example. A block of examples
 goes forward once; then one backward pass a class shares what the forward pass kept. The input map turns g into its factors
 (see `mrntk.model.input_maps`), and only those are kept: in memory while they fit, else in a temporary file.
 """

@@ -18,12 +18,12 @@ from ..tasks.in_turn import rows_in_turn
 from .view import Choice, Slider, ViewModel, input_map_choice
 
 SIDE = 28
-MOST = 5  # examples a class
+MOST = 5  # examples per class
 
 
 @cache
 def _examples() -> tuple[np.ndarray, np.ndarray]:
-    """The target: MOST digits a class, the classes in turn, and their one-hot labels."""
+    """The target: MOST digits per class, the classes in turn, and their one-hot labels."""
     task = load_task("digits")
     rows = rows_in_turn(task, MOST * CLASSES, seed=0)
     return np.asarray(task.x_train[rows], float), task.one_hot(task.y_train[rows])
@@ -41,7 +41,7 @@ def _rows(source: str, depth: int, input_map: str, frame: int):
 
 
 def before_training(source: str, depth: int, input_map: str, frame: int, per_class: int) -> BeforeTraining:
-    """What is known of a model on so many examples a class."""
+    """What is known of a model on so many examples per class."""
     model, outputs, g, _ = _rows(source, depth, input_map, frame)
     n = per_class * CLASSES
     x, y = (part[:n] for part in _examples())

@@ -143,8 +143,8 @@ class DepthView(ViewModel):
             else "both scale and shape"
         )
         said = (
-            f"lambda_min {trend(data['lambda_min'])}: by a factor of {smallest:.3g} a layer from depth {known[0]} to "
-            f"{known[-1]}.{hidden} The mean eigenvalue (scale) changes by {scale:.3g} a layer, and lambda_min / mean (shape), "
+            f"lambda_min {trend(data['lambda_min'])}: by a factor of {smallest:.3g} per layer from depth {known[0]} to "
+            f"{known[-1]}.{hidden} The mean eigenvalue (scale) changes by {scale:.3g} per layer, and lambda_min / mean (shape), "
             f"which {trend(data['relative'])}, by {shape:.3g}: {kind}."
         )
         name = MEASURES[data["measure"]][2]

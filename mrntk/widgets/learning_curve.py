@@ -87,7 +87,7 @@ class LearningCurveView(ViewModel):
     controls = {
         "input_map": input_map_choice("input map", ("fc", "vp"), "fc"),
         "depth": Choice("depth of the source", {"1 (linear)": 1, "3": 3, "5": 5}, 3),
-        "per_class": Choice("examples a class", (1, 2, 5), 2),
+        "per_class": Choice("examples per class", (1, 2, 5), 2),
         "fraction": Slider("step, share of the limit", 0.02, 1.2, 0.1, 0.02),
         "alpha": Slider("output scale α", -1, 1.5, 1.0, 0.25, log=True),
         "real": Toggle("show real training"),

@@ -74,7 +74,7 @@ class SeriesView(ViewModel):
         "input_map": input_map_choice("input map", ("vp", "fc", "none"), "vp"),
         "window": Slider("VP: window for the series", 16, 1008, 736, 16),
         "strength": Slider("VP: prompt's spread of δ", 0.0, 6.0, 0.0, 0.5),
-        "per_class": Slider("training examples a class", 1, 100, 6),
+        "per_class": Slider("training examples per class", 1, 100, 6),
     }
 
     def compute(

@@ -8,17 +8,17 @@ from notebooks.exercises import call, close, exercise, expect
 @exercise("00.1")
 def images_per_class(answer):
     expect(float(answer) == int(answer), "An image is in or out: give a whole number.")
-    expect(answer > 0, "One image a class can be fitted; how many more?")
+    expect(answer > 0, "One image per class can be fitted; how many more?")
     expect(
         answer != 38, "38 images fit in all, since each has ten outputs; how many is that for each of the ten classes?"
     )
     expect(answer != 384, "Each of the N images has ten outputs, and all of them must be fitted.")
     expect(
         answer * 100 <= 384,
-        f"With {answer} images a class there are {100 * answer} outputs, but only 384 prompt pixels.",
+        f"With {answer} images per class there are {100 * answer} outputs, but only 384 prompt pixels.",
     )
     expect((answer + 1) * 100 > 384, "That many can be fitted, but one more a class can, too.")
-    return "With one image a class more, some labels are out of reach, to first order."
+    return "With one image per class more, some labels are out of reach, to first order."
 
 
 @exercise("00.2")

@@ -78,7 +78,7 @@ def confounder(split, statement):
         )
         close(found[0], right[0], "the correlation across depths", rtol=1e-3)
         means = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(x, y, strict=True)])
-        if not np.isclose(found[1], means, rtol=1e-3):  # one number a depth, averaged, is as good
+        if not np.isclose(found[1], means, rtol=1e-3):  # one number per depth, averaged, is as good
             close(found[1], right[1], "the correlation within depths", rtol=1e-3)
     expect(str(statement) in ("A", "B"), 'Give the statement as "A" or "B".')
     expect(
@@ -97,7 +97,9 @@ def out_of_sample(answer):
         cases.append((x, 2 + strength * x + 0.1 * rng.normal(size=x.shape)))
     for x, y in cases:
         found = np.asarray(call(answer, x, y, name="out_of_sample"), float)
-        expect(found.shape == (5,), f"`out_of_sample` should return one number a seed, (5,); yours has {found.shape}.")
+        expect(
+            found.shape == (5,), f"`out_of_sample` should return one number per seed, (5,); yours has {found.shape}."
+        )
         in_sample = np.corrcoef(x.ravel(), y.ravel())[0, 1] ** 2
         expect(
             not np.allclose(found, in_sample),

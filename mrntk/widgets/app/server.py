@@ -1,4 +1,4 @@
-"""Serve the explorer with Voila: this one page, from this machine alone, a kernel a visitor.
+"""Serve the explorer with Voila: this one page, from this machine alone, a kernel per visitor.
 
 Voila is made for whole folders of notebooks. Here it serves one notebook of ours, so most of what it could serve is left out:
 see `Server.init_handlers`. A page can change the state of the widgets in its own kernel and nothing else.

@@ -83,7 +83,7 @@ def test_out_of_sample():
     refused("07.3", lambda x, y: np.full(5, np.corrcoef(x.ravel(), y.ravel())[0, 1] ** 2), words="Leave the seed out")
     refused("07.3", lambda x, y: shares(x, y, own=True), words="constants too")
     refused("07.3", lambda x, y: shares(x, y, through_zero=True), words="forced through zero")
-    refused("07.3", lambda x, y: shares(x, y).mean(), words="one number a seed")
+    refused("07.3", lambda x, y: shares(x, y).mean(), words="one number per seed")
     refused("07.3", lambda x, y: shares(x, y) ** 2, words="off by")
 
 

@@ -19,5 +19,5 @@ def test_the_table_is_what_the_results_say(root):
     assert len(record["sessions"]) >= 10 and len({row["setting"] for row in record["sessions"]}) == len(
         record["sessions"]
     )
-    assert len(record["kernel_mb"]) == len(record["sessions"])  # a kernel a visitor
+    assert len(record["kernel_mb"]) == len(record["sessions"])  # a kernel per visitor
     assert record["provenance"]["commit"] and "+changes" not in record["provenance"]["commit"]
