@@ -99,7 +99,7 @@ def _device_memory() -> float:
 
 
 def _lanes(mesh: Mesh | None) -> int:
-    """Blocks that are differentiated side by side: one per device, or one per core, as XLA's float64 convolution uses just one."""
+    """Blocks that are differentiated side by side: one per device, or one per core, as XLA convolves float64 on one core."""
     if mesh is not None:
         return mesh.size
     if jax.default_backend() != "cpu":
