@@ -1,7 +1,6 @@
 """Small fully connected sources for MNIST's images: at random, or trained within a second or two. Nothing is stored on disk."""
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -11,27 +10,11 @@ import numpy as np
 from jaxtyping import Float
 
 from ..tasks import Task, load_task
-from ..tasks.in_turn import rows_in_turn
+from ..tasks.task import rows_in_turn
 from ..training import train_source
 from .networks import BIAS_STD, DNN
 
 CLASSES = 10
-
-
-def drawn_by_numpy(make: Callable, seed: int | Sequence[int]):
-    """`make(key)` with its arrays drawn from the paper's distributions, matrices N(0, 2 / fan in) and vectors N(0, 0.1).
-
-    For networks of linear layers; JAX would compile a program for every shape.
-    """
-    rng, shapes = np.random.default_rng(seed), eqx.filter_eval_shape(make, jax.random.key(0))
-
-    def fill(leaf):
-        if not isinstance(leaf, jax.ShapeDtypeStruct):
-            return leaf
-        std = (2 / leaf.shape[1]) ** 0.5 if len(leaf.shape) > 1 else BIAS_STD
-        return jnp.asarray(std * rng.normal(size=leaf.shape), leaf.dtype)
-
-    return jax.tree.map(fill, shapes)
 
 
 class Size(NamedTuple):
@@ -48,10 +31,20 @@ WHOLE, HALF = Size(28, 256, 60, 20), Size(14, 64, 200, 10)  # MNIST as it is, an
 
 @cache
 def random_network(depth: int, seed: int | tuple[int, ...], size: Size = WHOLE) -> DNN:
-    """A network of that many linear layers for grey images at its random start, in float32."""
-    shape = (1, size.side, size.side)
+    """A network of that many linear layers for grey images at its random start, in float32.
+
+    It has the distribution of `DNN`, matrices N(0, 2 / fan in) and biases N(0, 0.1), and is drawn by NumPy, since JAX would
+    compile a program for every shape.
+    """
+    rng, shape = np.random.default_rng(seed), (1, size.side, size.side)
+
+    def drawn(array):
+        std = (2 / array.shape[1]) ** 0.5 if len(array.shape) > 1 else BIAS_STD
+        return jnp.asarray(std * rng.normal(size=array.shape), array.dtype)
+
     with jax.enable_x64(False):
-        return drawn_by_numpy(lambda key: DNN(shape, CLASSES, depth=depth, width=size.width, key=key), seed)
+        make = partial(DNN, shape, CLASSES, depth=depth, width=size.width)
+        return jax.tree.map(drawn, eqx.filter_eval_shape(lambda key: make(key=key), jax.random.key(0)))
 
 
 def _trained(start: DNN, task: Task, rows, size: Size, seed: int) -> DNN:

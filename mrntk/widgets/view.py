@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from ..model.input_maps import INPUT_MAPS
@@ -55,6 +57,12 @@ class Toggle:
 
     def problem(self, value) -> str | None:
         return None if isinstance(value, bool) else "give True or False"
+
+
+def displayed(image: Float[np.ndarray, "C height width"]) -> Float[np.ndarray, "height width *C"]:
+    """An image for imshow: colours last, the scale stretched where values leave 0 to 1."""
+    low, high = min(image.min(), 0), max(image.max(), 1)
+    return np.moveaxis((image - low) / (high - low), 0, -1).squeeze()
 
 
 def input_map_choice(label: str, names: tuple[str, ...], start: str) -> Choice:

@@ -162,6 +162,7 @@ def app(port: int = 8866, address: str = LOCAL, visitors: int = VISITORS, browse
 
     Parameters
     ----------
+    port : of the address.
     address : where to listen; only programs of this machine reach the default.
     visitors : at the same time; a further one is asked to wait.
     browser : open one; None opens it where it would be seen.

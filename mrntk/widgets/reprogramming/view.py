@@ -9,7 +9,7 @@ import numpy as np
 from ...ntk.passes import quietly
 from ...ntk.plain import DELTA, LAYER, apply_input_map, trained_places
 from ...support.style import OKABE_ITO
-from ..view import ViewModel
+from ..view import ViewModel, displayed
 from .analysis import STEPS, TIMES, Analysis, analyse
 from .live import WatchedTraining
 from .networks import Network
@@ -142,11 +142,4 @@ def _draw_sample(axis, title: str, values, is_map: bool):
     if is_map:
         axis.imshow(values[0], cmap="Greys", vmin=0, vmax=2.4, interpolation="nearest")
         return
-    low, high = min(values.min(), 0), max(values.max(), 1)
-    axis.imshow(
-        np.moveaxis((values - low) / (high - low), 0, -1).squeeze(),
-        cmap="gray",
-        vmin=0,
-        vmax=1,
-        interpolation="nearest",
-    )
+    axis.imshow(displayed(values), cmap="gray", vmin=0, vmax=1, interpolation="nearest")

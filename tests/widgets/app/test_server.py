@@ -14,7 +14,7 @@ from web_server import app_served
 
 from mrntk import MrntkError
 from mrntk.__main__ import main
-from mrntk.widgets.app import server
+from mrntk.widgets.app import page, server
 from mrntk.widgets.app.page import explorer
 
 pytestmark = pytest.mark.xdist_group("app")  # one server, wherever groups are kept together
@@ -209,6 +209,15 @@ def test_kernels_are_limited_and_go_when_nobody_is_there():
     kernels = server.Kernels(config=server.configuration(8866, server.LOCAL, 3, False))
     assert (kernels.most, kernels.cull_idle_timeout, kernels.cull_connected) == (3, server.IDLE, False)
     assert list(server.ThisPython().find_kernel_specs()) == ["python3"]
+
+
+def test_a_visitor_s_kernel_keeps_what_it_compiles_before_it_shows_anything(monkeypatch):
+    done = []
+    monkeypatch.setenv("QUERY_STRING", "source=random&depth=1")
+    monkeypatch.setattr(page, "keep_compiled", lambda: done.append("kept"))
+    monkeypatch.setattr(page, "display", lambda shown: done.append(shown.setting.depth))
+    page.show()
+    assert done == ["kept", 1]
 
 
 def test_the_address_says_the_setting():
