@@ -25,9 +25,9 @@ import numpy as np
 
 from mrntk import MrntkError
 from mrntk.support.provenance import provenance
-from mrntk.widgets import Choice, Toggle, ViewModel, view_models
-from mrntk.widgets.explorer import PAUSE, picture_of
-from mrntk.widgets.quick import one_thread
+from mrntk.widgets import Choice, Toggle, ViewModel
+from mrntk.widgets.explorer import PAUSE, one_thread, picture_of
+from notebooks.widgets import view_models
 
 FOLDER = Path(__file__).resolve().parent
 CHANGES = 60

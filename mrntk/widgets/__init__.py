@@ -13,12 +13,12 @@ from .view import Choice, Slider, Toggle, ViewModel
 __all__ = ["Choice", "Explorer", "Slider", "Toggle", "ViewModel", "view_models"]
 
 
-def view_models() -> dict[str, type[ViewModel]]:
-    """Every view model of the package by its name, in alphabetical order; imports all modules here."""
+def view_models(package: str = __name__) -> dict[str, type[ViewModel]]:
+    """Every view model of a package by its name, in alphabetical order; imports all its modules."""
     found = {}
-    for module in pkgutil.walk_packages(__path__, f"{__name__}."):
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
         for name, one in vars(importlib.import_module(module.name)).items():
             if isinstance(one, type) and issubclass(one, ViewModel) and one.__module__ == module.name:
                 found[name] = one
-    del found["ViewModel"]
+    found.pop("ViewModel", None)
     return dict(sorted(found.items()))

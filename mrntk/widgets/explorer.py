@@ -4,13 +4,14 @@ import asyncio
 import base64
 import html
 import threading
+from functools import cache
 
 import ipywidgets
 import matplotlib.pyplot as plt
+from threadpoolctl import ThreadpoolController
 
 from ..support.errors import MrntkError
 from ..support.style import png, style
-from .quick import one_thread
 from .view import Choice, Toggle, ViewModel
 
 PAUSE = (
@@ -24,6 +25,19 @@ NAME_HANDLES = (
     "for (const part of slider.querySelectorAll('.noUi-handle, .widget-readout')) "
     "part.setAttribute('aria-label', slider.querySelector('label').textContent)"
 )
+
+
+@cache
+def _pools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_thread():
+    """Inside this context linear algebra runs on one thread.
+
+    For some hundred rows that is quicker, above all on cores that others use as well, where threads wait for each other.
+    """
+    return _pools().limit(limits=1)
 
 
 def picture_of(view: ViewModel, data) -> bytes:

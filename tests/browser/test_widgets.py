@@ -8,7 +8,8 @@ import pytest
 from web_server import notebook_served
 
 from mrntk import MrntkError
-from mrntk.widgets import Choice, Slider, view_models
+from mrntk.widgets import Choice, Slider
+from notebooks.widgets import view_models
 
 pytestmark = pytest.mark.xdist_group("widgets")
 VIEWS = {name: kind for name, kind in view_models().items() if ".reprogramming." not in kind.__module__}
@@ -24,7 +25,7 @@ def notebook() -> nbformat.NotebookNode:
     made = nbformat.v4.new_notebook(
         metadata={"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
     )
-    imports = "from mrntk.widgets import Explorer, view_models"
+    imports = "from mrntk.widgets import Explorer\nfrom notebooks.widgets import view_models"
     made.cells.append(nbformat.v4.new_code_cell(imports))
     for name in VIEWS:
         made.cells.append(nbformat.v4.new_markdown_cell(f"## {name}"))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mrntk import DNN, MrntkError, Reprogram, VisualPrompt, before_training, empirical_ntk, predict_float64
-from mrntk.prediction.amplified import amplified
+from mrntk.prediction.lazy import amplified
 
 X, Y = np.random.default_rng(0).uniform(size=(4, 1, 4, 4)), np.eye(3)[np.arange(4) % 3]
 MODEL = Reprogram(VisualPrompt((1, 6, 6), (4, 4)), DNN((1, 6, 6), 3, depth=3, width=16, key=jax.random.key(0)))

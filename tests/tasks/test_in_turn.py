@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mrntk import MrntkError, load_task
-from mrntk.tasks.in_turn import rows_in_turn
+from mrntk.tasks.task import rows_in_turn
 
 
 def test_few_are_the_first_of_many_and_classes_take_turns():

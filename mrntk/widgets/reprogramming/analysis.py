@@ -17,7 +17,7 @@ from ...prediction.closed_form import cross_entropy, mse
 from ...spectrum import Spectrum
 from ...support.errors import MrntkError
 from ...training.watched import descend_linearised
-from ..quick import one_thread
+from ..explorer import one_thread
 from .inputs import Examples, examples, input_map, suited
 from .networks import Network, network
 from .setting import IMAGES, SERIES, Setting

@@ -10,7 +10,7 @@ from ...model.input_maps import INPUT_MAPS, InputMap, frame_mask
 from ...ntk.plain import drawn_input_map, resized
 from ...support.errors import MrntkError
 from ...tasks import load_task
-from ...tasks.in_turn import rows_in_turn
+from ...tasks.task import rows_in_turn
 from .setting import Setting
 
 TESTED = 100  # test examples

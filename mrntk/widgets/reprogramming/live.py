@@ -8,7 +8,7 @@ import numpy as np
 from ...ntk.passes import quietly, scores
 from ...ntk.plain import apply_input_map
 from ...training.watched import descend
-from ..quick import one_thread
+from ..explorer import one_thread
 from .analysis import STEPS, Analysis, loss_of
 from .inputs import suited
 

@@ -6,8 +6,8 @@ import equinox as eqx
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ..model.input_maps import INPUT_MAPS, InputMap, VisualPrompt, Watermark
-from ..ntk.plain import (
+from mrntk.model.input_maps import INPUT_MAPS, InputMap, VisualPrompt, Watermark
+from mrntk.ntk.plain import (
     DELTA,
     LAYER,
     NOTHING,
@@ -17,10 +17,10 @@ from ..ntk.plain import (
     resized,
     trained_places,
 )
-from ..support.errors import MrntkError
-from ..support.style import OKABE_ITO
-from ..tasks import load_task
-from .view import Choice, Slider, ViewModel, input_map_choice
+from mrntk.support.errors import MrntkError
+from mrntk.support.style import OKABE_ITO
+from mrntk.tasks import load_task
+from mrntk.widgets.view import Choice, Slider, ViewModel, displayed, input_map_choice
 
 SAMPLES = 50  # images of a task to choose from
 
@@ -62,12 +62,6 @@ def _memory(entries: int) -> str:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} GB"
-
-
-def _displayed(image: np.ndarray) -> np.ndarray:
-    """For imshow: colours last, the scale stretched where values leave 0 to 1."""
-    low, high = min(image.min(), 0), max(image.max(), 1)
-    return np.moveaxis((image - low) / (high - low), 0, -1).squeeze()
 
 
 class InputMapView(ViewModel):
@@ -128,7 +122,7 @@ class InputMapView(ViewModel):
             f"$a(x)$, {INPUT_MAPS[data['input_map']].label}\n{side} x {side}",
         )
         for axis, image, title in zip(axes, (data["x"], data["a"]), titles, strict=False):
-            axis.imshow(_displayed(image), cmap="gray", vmin=0, vmax=1)
+            axis.imshow(displayed(image), cmap="gray", vmin=0, vmax=1)
             axis.set_title(title)
         colours = plt.matplotlib.colors.ListedColormap(["black", OKABE_ITO[0], OKABE_ITO[6]])
         axes[2].imshow(data["trained"], cmap=colours, vmin=0, vmax=2)

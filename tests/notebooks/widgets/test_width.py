@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mrntk.ntk.infinite import W_STD, source_kernel
-from mrntk.widgets.width import DRAWS, POINTS, WidthView
+from notebooks.widgets.width import DRAWS, POINTS, WidthView
 
 
 @pytest.mark.parametrize("depth", [2, 4])

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from figures.making.real_models_view import (
+from figures.making.registry import committed_data, get_figure
+from mrntk.support.errors import MrntkError
+from notebooks.widgets.real_models import (
     DIGITS,
     MAPS,
     MEASURES,
@@ -17,8 +19,6 @@ from figures.making.real_models_view import (
     RealModelsView,
     paired,
 )
-from figures.making.registry import committed_data, get_figure
-from mrntk.support.errors import MrntkError
 
 VIEW = RealModelsView()
 ON_DIGITS = {"task": "digits", "measure": "labels", "first": "efficientnet-lite0", "second": "random"}

@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from figures.making.registry import committed_data
 from mrntk.support.errors import MrntkError
 from mrntk.support.style import MARKERS, OKABE_ITO, geometric_interval, geometric_mean, t_interval
 from mrntk.widgets.view import Choice, Toggle, ViewModel
-
-from .registry import committed_data
 
 TASKS = {"Fashion-MNIST": "fashion5k", "MNIST": "mnist5k", "8x8 digits": "digits"}
 PRETRAINED = {f"EfficientNet-Lite{number}": f"efficientnet-lite{number}" for number in range(3)}

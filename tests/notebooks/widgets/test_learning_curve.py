@@ -8,8 +8,8 @@ from mrntk.ntk.empirical import empirical_ntk
 from mrntk.prediction.closed_form import mse
 from mrntk.sources import small
 from mrntk.support.style import png, style
-from mrntk.widgets import learning_curve
-from mrntk.widgets.learning_curve import (
+from notebooks.widgets import learning_curve
+from notebooks.widgets.learning_curve import (
     STEPS,
     LearningCurveView,
     before_training,

@@ -7,11 +7,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
 
-from ..ntk.by_layers import Hidden, finite_kernels, kernels_by_depth, random_layers
-from ..spectrum import Spectrum, spectrum
-from ..support.style import OKABE_ITO
-from ..tasks import load_task
-from .view import Choice, Slider, ViewModel
+from mrntk.spectrum import Spectrum, spectrum
+from mrntk.support.style import OKABE_ITO
+from mrntk.tasks import load_task
+from mrntk.widgets.view import Choice, Slider, ViewModel
+from notebooks.toys.by_layers import Hidden, finite_kernels, kernels_by_depth, random_layers
 
 MAX_DEPTH = 9
 DEPTHS = np.arange(1, MAX_DEPTH + 1)

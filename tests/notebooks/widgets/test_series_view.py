@@ -11,7 +11,7 @@ from mrntk.model.output_maps import random_mapping
 from mrntk.sources.pretrained.crepe import SAMPLE_RATE, SAMPLES
 from mrntk.support.errors import MrntkError
 from mrntk.widgets import Explorer
-from mrntk.widgets.series import TASKS, SeriesView, crepe, pitches
+from notebooks.widgets.series import TASKS, SeriesView, crepe, pitches
 
 
 @pytest.fixture(scope="module")

@@ -5,17 +5,17 @@ from functools import cache, lru_cache
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ..model.input_maps import INPUT_MAPS
-from ..model.reprogram import Reprogram
-from ..ntk.passes import outputs_and_rows
-from ..ntk.plain import apply_input_map, drawn_input_map, forward, layers_of, target_kernel
-from ..prediction.before_training import BeforeTraining
-from ..prediction.closed_form import mse
-from ..sources.small import CLASSES, random_network, trained_network
-from ..support.style import OKABE_ITO
-from ..tasks import load_task
-from ..tasks.in_turn import rows_in_turn
-from .view import Choice, Slider, ViewModel, input_map_choice
+from mrntk.model.input_maps import INPUT_MAPS
+from mrntk.model.reprogram import Reprogram
+from mrntk.ntk.passes import outputs_and_rows
+from mrntk.ntk.plain import apply_input_map, drawn_input_map, forward, layers_of, target_kernel
+from mrntk.prediction.before_training import BeforeTraining
+from mrntk.prediction.closed_form import mse
+from mrntk.sources.small import CLASSES, random_network, trained_network
+from mrntk.support.style import OKABE_ITO
+from mrntk.tasks import load_task
+from mrntk.tasks.task import rows_in_turn
+from mrntk.widgets.view import Choice, Slider, ViewModel, input_map_choice
 
 SIDE = 28
 MOST = 5  # examples per class

@@ -7,16 +7,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
 
-from ..model.input_maps import InputMap
-from ..model.reprogram import predict
-from ..ntk.plain import apply_input_map, drawn_input_map
-from ..sources.pretrained.crepe import BINS, SAMPLES, pitch
-from ..sources.registry import load_source
-from ..support.errors import MrntkError
-from ..support.style import OKABE_ITO
-from ..tasks import load_task
-from ..tasks.series import ENTRIES
-from .view import Choice, Slider, ViewModel, input_map_choice
+from mrntk.model.input_maps import InputMap
+from mrntk.model.reprogram import predict
+from mrntk.ntk.plain import apply_input_map, drawn_input_map
+from mrntk.sources.pretrained.crepe import BINS, SAMPLES, pitch
+from mrntk.sources.registry import load_source
+from mrntk.support.errors import MrntkError
+from mrntk.support.style import OKABE_ITO
+from mrntk.tasks import load_task
+from mrntk.tasks.series import ENTRIES
+from mrntk.widgets.view import Choice, Slider, ViewModel, input_map_choice
 
 TASKS = tuple(ENTRIES)
 

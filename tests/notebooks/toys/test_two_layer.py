@@ -8,8 +8,8 @@ import pytest
 
 from mrntk import FullyConnected, Reprogram, lazy_report, predict_float64
 from mrntk.model.output_maps import TrainedLinear
-from mrntk.prediction.two_layer import ANGLES, GRID, N_POINTS, TIMES, infinite_kernel, lift, run, training_targets
 from mrntk.tasks.toy import circle_modes
+from notebooks.toys.two_layer import ANGLES, GRID, N_POINTS, TIMES, infinite_kernel, lift, run, training_targets
 
 
 def network(theta, x):

@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from mrntk.prediction.two_layer import TIMES, run, training_targets
 from mrntk.support.errors import MrntkError
-from mrntk.widgets.modes import ModesView
+from notebooks.toys.two_layer import TIMES, run, training_targets
+from notebooks.widgets.modes import ModesView
 
 
 @pytest.mark.parametrize(

@@ -13,17 +13,18 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..ntk.by_layers import Hidden, finite_kernels, kernels_by_depth
-from ..spectrum import spectrum
-from .closed_form import Prediction, stability_limit
-from .lazy import kernel_change
+from mrntk.prediction.closed_form import Prediction, stability_limit
+from mrntk.prediction.lazy import kernel_change
+from mrntk.spectrum import spectrum
+
+from .by_layers import Hidden, finite_kernels, kernels_by_depth
 
 N_POINTS, SPAN = 32, 3  # training points; runs go up to 10^SPAN steps
 ANGLES = 2 * np.pi * np.arange(N_POINTS) / N_POINTS
 GRID = 2 * np.pi * np.arange(128) / 128  # where fits are recorded
 TIMES = np.unique([0, *(round(10 ** (k / 10)) for k in range(10 * SPAN + 1))])  # recorded numbers of steps
 TOLERANCE = 0.1  # of the start: a larger gap between network and linearisation counts as the end of the lazy picture
-# With W_std = sqrt(fan_in) `mrntk.ntk.by_layers` has this network's first layer, and sqrt(3) in front of its second.
+# With W_std = sqrt(fan_in) `notebooks.toys.by_layers` has this network's first layer, and sqrt(3) in front of its second.
 _AS_HERE = {"w_std": 3**0.5, "b_std": 0.0}
 
 

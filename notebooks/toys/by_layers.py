@@ -12,8 +12,8 @@ import numpy as np
 import scipy.special
 from jaxtyping import Float
 
-from ..support.errors import MrntkError
-from .infinite import B_STD, W_STD
+from mrntk.ntk.infinite import B_STD, W_STD
+from mrntk.support.errors import MrntkError
 
 
 class Activation(NamedTuple):
@@ -99,7 +99,7 @@ def kernels_by_depth(
     Two orthogonal inputs, no biases. The linear network of depth 1 sees them so; that of depth 2 does not:
 
     >>> import numpy as np
-    >>> from mrntk.ntk.by_layers import kernels_by_depth
+    >>> from .by_layers import kernels_by_depth
     >>> kernels_by_depth(np.eye(2), 2, b_std=0.0).round(3).tolist()
     [[[1.0, 0.0], [0.0, 1.0]], [[2.0, 0.318], [0.318, 2.0]]]
     """

@@ -6,9 +6,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
 
-from ..ntk.by_layers import finite_kernels, kernels_by_depth, random_layers
-from ..support.style import OKABE_ITO
-from .view import Choice, Slider, ViewModel
+from mrntk.support.style import OKABE_ITO
+from mrntk.widgets.view import Choice, Slider, ViewModel
+from notebooks.toys.by_layers import finite_kernels, kernels_by_depth, random_layers
 
 ANGLES = np.linspace(0, np.pi, 37)
 POINTS = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)  # (37, 2)

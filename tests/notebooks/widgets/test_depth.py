@@ -8,7 +8,7 @@ import pytest
 
 from mrntk import MrntkError
 from mrntk.support.style import style
-from mrntk.widgets.depth import DRAWS, MAX_DEPTH, DepthView, layer_factor, measured, trend
+from notebooks.widgets.depth import DRAWS, MAX_DEPTH, DepthView, layer_factor, measured, trend
 
 VIEW = DepthView()
 

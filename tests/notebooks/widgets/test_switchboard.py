@@ -9,8 +9,8 @@ from mrntk import MrntkError, Reprogram, predict_float64
 from mrntk.sources.kernel_machine import KernelMachine, feature_kernel
 from mrntk.support.style import style
 from mrntk.theory import bound
-from mrntk.widgets import switchboard
-from mrntk.widgets.switchboard import FEATURES, MOST, SwitchboardView, source_features
+from notebooks.widgets import switchboard
+from notebooks.widgets.switchboard import FEATURES, MOST, SwitchboardView, source_features
 
 VIEW = SwitchboardView()
 

@@ -3,9 +3,9 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ..prediction.two_layer import ANGLES, GRID, N_POINTS, SPAN, TOLERANCE, run, training_targets
-from ..support.style import OKABE_ITO
-from .view import Choice, Slider, ViewModel
+from mrntk.support.style import OKABE_ITO
+from mrntk.widgets.view import Choice, Slider, ViewModel
+from notebooks.toys.two_layer import ANGLES, GRID, N_POINTS, SPAN, TOLERANCE, run, training_targets
 
 LEGEND = {
     "ncols": 3,

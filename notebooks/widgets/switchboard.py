@@ -10,13 +10,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
 
-from ..model.input_maps import FullyConnected, InputMap, VisualPrompt, Watermark
-from ..sources.kernel_machine import coefficients
-from ..spectrum import smallest_eigenvalue
-from ..support.precision import in_float64
-from ..support.style import OKABE_ITO
-from ..theory import bound_from_gradients, feature_jacobian, hadamard_bound, input_gradient
-from .view import Choice, Slider, Toggle, ViewModel
+from mrntk.model.input_maps import FullyConnected, InputMap, VisualPrompt, Watermark
+from mrntk.sources.kernel_machine import coefficients
+from mrntk.spectrum import smallest_eigenvalue
+from mrntk.support.precision import in_float64
+from mrntk.support.style import OKABE_ITO
+from mrntk.theory import bound_from_gradients, feature_jacobian, hadamard_bound, input_gradient
+from mrntk.widgets.view import Choice, Slider, Toggle, ViewModel
 
 TARGET, SOURCE = (1, 2, 2), (1, 4, 4)  # shapes of one input; a prompt leaves a window of the target's size
 D_T, D_S, CLASSES, N_S, MOST = 4, 16, 2, 10, 12

@@ -10,20 +10,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
 
-from ..model.input_maps import INNER, INPUT_MAPS
-from ..model.reprogram import Reprogram
-from ..ntk.passes import outputs_and_rows
-from ..ntk.plain import drawn_input_map, target_kernel
-from ..prediction.amplified import amplified
-from ..prediction.before_training import BeforeTraining
-from ..prediction.closed_form import mse
-from ..prediction.lazy import kernel_change
-from ..sources.small import CLASSES, trained_half_network
-from ..support.style import OKABE_ITO
-from ..tasks import load_task
-from ..tasks.in_turn import rows_in_turn
-from ..training.watched import descend
-from .view import Choice, Slider, Toggle, ViewModel, input_map_choice
+from mrntk.model.input_maps import INNER, INPUT_MAPS
+from mrntk.model.reprogram import Reprogram
+from mrntk.ntk.passes import outputs_and_rows
+from mrntk.ntk.plain import drawn_input_map, target_kernel
+from mrntk.prediction.before_training import BeforeTraining
+from mrntk.prediction.closed_form import mse
+from mrntk.prediction.lazy import amplified, kernel_change
+from mrntk.sources.small import CLASSES, trained_half_network
+from mrntk.support.style import OKABE_ITO
+from mrntk.tasks import load_task
+from mrntk.tasks.task import rows_in_turn
+from mrntk.training.watched import descend
+from mrntk.widgets.view import Choice, Slider, Toggle, ViewModel, input_map_choice
 
 STEPS = 200
 TIMES = np.arange(STEPS + 1)

@@ -9,8 +9,8 @@ import pytest
 from mrntk import empirical_ntk, predict
 from mrntk.prediction.before_training import training_floor
 from mrntk.support.style import style
-from mrntk.widgets import capacity
-from mrntk.widgets.capacity import CapacityView
+from notebooks.widgets import capacity
+from notebooks.widgets.capacity import CapacityView
 
 
 @cache

@@ -5,10 +5,9 @@ from functools import cache
 
 from figures.claims import Part, Verdict, judge, outcomes, verdict_of
 from figures.claims.rules import CLAIMS
+from figures.making.gallery import ORDER
+from figures.making.registry import committed_data, get_figure
 from mrntk.widgets.view import Choice, ViewModel
-
-from .gallery import ORDER
-from .registry import committed_data, get_figure
 
 CONFIDENCES = {"80 %": 0.8, "95 %, as everywhere in this project": 0.95, "99 %": 0.99, "99.9 %": 0.999}
 

@@ -6,8 +6,8 @@ import pytest
 
 from mrntk import MrntkError
 from mrntk.ntk import compat
-from mrntk.ntk.by_layers import ACTIVATIONS, finite_kernels, gain, kernels_by_depth, random_layers
 from mrntk.ntk.infinite import depth_kernels
+from notebooks.toys.by_layers import ACTIVATIONS, finite_kernels, gain, kernels_by_depth, random_layers
 
 X = np.random.default_rng(0).normal(size=(5, 6))
 

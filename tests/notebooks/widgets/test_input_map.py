@@ -10,7 +10,7 @@ import pytest
 from mrntk.model.input_maps import FullyConnectedPrompt, Resize, SeededFullyConnected, VisualPrompt, Watermark
 from mrntk.support.errors import MrntkError
 from mrntk.support.style import style
-from mrntk.widgets.input_map import SAMPLES, InputMapView, _samples
+from notebooks.widgets.input_map import SAMPLES, InputMapView, _samples
 
 VIEW = InputMapView()
 

@@ -3,8 +3,8 @@
 import pytest
 
 from figures import claims
-from figures.making.gallery_view import FiguresView
 from figures.making.registry import discover
+from notebooks.widgets.every_figure import FiguresView
 
 
 def test_every_figure_can_be_chosen():
