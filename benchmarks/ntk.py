@@ -31,11 +31,11 @@ FOLDER = Path(__file__).resolve().parent
 GIVE_UP = 120  # seconds: an implementation whose next N would take longer, as its pairs of images grow, is not tried
 
 
-def model_of(transformation: str, side: int = 32, inner: int = 28) -> Reprogram:
-    """A random CNN of four layers with 32 channels on side x side x 3 images, behind a transformation of inner x inner x 3."""
+def model_of(kind: str, side: int = 32, inner: int = 28) -> Reprogram:
+    """A random CNN of four layers with 32 channels on side x side x 3 images, behind an input map of inner x inner x 3."""
     key = jax.random.key(0)
     source = CNN((3, side, side), 10, depth=4, width=32, key=key)
-    if transformation == "VP":
+    if kind == "VP":
         return Reprogram(VisualPrompt((3, side, side), (inner, inner)), source)
     return Reprogram(FullyConnected((3, inner, inner), (3, side, side), key=key), source)
 
@@ -72,22 +72,22 @@ def theirs(model: Reprogram, x: np.ndarray, implementation: str, batch: int | No
 
 
 def against_neural_tangents(sizes, repeats: int):
-    """One row per transformation, N and implementation; kernels are compared before times are believed."""
+    """One row per input map, N and implementation; kernels are compared before times are believed."""
     rows, slow = [], set()
-    for transformation in ("VP", "FC"):
-        model = model_of(transformation)
+    for kind in ("VP", "FC"):
+        model = model_of(kind)
         for n in sizes:
             x = images(n, 28)
             seconds, ours = timed(lambda: empirical_ntk(model, x), repeats)  # noqa: B023
-            rows.append({"map": transformation, "N": n, "implementation": "mrntk", "seconds": seconds})
+            rows.append({"map": kind, "N": n, "implementation": "mrntk", "seconds": seconds})
             print(rows[-1], flush=True)
             for name in ("JACOBIAN_CONTRACTION", "NTK_VECTOR_PRODUCTS"):
-                if (transformation, name) in slow:
+                if (kind, name) in slow:
                     continue
                 # A Jacobian with respect to 7.2 million weights: refuse what would not fit into this machine's memory.
                 bytes_needed = 8 * 10 * n * model.input_map.num_parameters
                 if name == "JACOBIAN_CONTRACTION" and bytes_needed > 12e9:
-                    rows.append({"map": transformation, "N": n, "implementation": name, "needs_gb": bytes_needed / 1e9})
+                    rows.append({"map": kind, "N": n, "implementation": name, "needs_gb": bytes_needed / 1e9})
                     continue
                 with jax.enable_x64(True):
                     call = theirs(model, x, name)
@@ -96,9 +96,9 @@ def against_neural_tangents(sizes, repeats: int):
                     first = time.perf_counter() - start
                     seconds, kernel = timed(call, repeats if first < 10 else 1)
                 if 16 * seconds > GIVE_UP:
-                    slow.add((transformation, name))
+                    slow.add((kind, name))
                 error = float(np.abs(np.asarray(kernel).transpose(0, 2, 1, 3) - ours).max() / np.abs(ours).max())
-                rows.append({"map": transformation, "N": n, "implementation": name, "seconds": seconds, "error": error})
+                rows.append({"map": kind, "N": n, "implementation": name, "seconds": seconds, "error": error})
                 print(rows[-1], flush=True)
     return rows
 
@@ -239,13 +239,13 @@ def table(results: dict) -> str:
             return f"needs {row['needs_gb']:.0f} GB"
         return f"{row['seconds']:.3g} s"
 
-    for transformation in ("VP", "FC"):
+    for kind in ("VP", "FC"):
         for n in sorted({row["N"] for row in comparison}):
-            found = {row["implementation"]: row for row in comparison if (row["map"], row["N"]) == (transformation, n)}
+            found = {row["implementation"]: row for row in comparison if (row["map"], row["N"]) == (kind, n)}
             ours, rest = found.pop("mrntk"), [row["seconds"] for row in found.values() if "seconds" in row]
             ratio = f"{min(rest) / ours['seconds']:.3g}" if rest else "-"
             cells = [words(found.get(name)) for name in ("JACOBIAN_CONTRACTION", "NTK_VECTOR_PRODUCTS")]
-            lines.append(f"| {transformation} | {n} | {ours['seconds']:.3g} s | {cells[0]} | {cells[1]} | {ratio} |")
+            lines.append(f"| {kind} | {n} | {ours['seconds']:.3g} s | {cells[0]} | {cells[1]} | {ratio} |")
     cap, other, gram = results["memory_cap"], results["their_memory_cap"], results["gram"]
     lines += [
         "",

@@ -112,7 +112,7 @@ class TrainedLinear(OutputMap):
         return (Factor(u, jnp.eye(len(self.weight), dtype=u.dtype)),)
 
 
-def _one_to_one(chosen: np.ndarray, num_source: int) -> LinearOutput:
+def one_to_one(chosen: np.ndarray, num_source: int) -> LinearOutput:
     """b that reads, for target class t, the score of source class chosen[t]."""
     return LinearOutput(jnp.asarray(np.eye(num_source)[chosen]))
 
@@ -134,7 +134,7 @@ def random_mapping(key: PRNGKeyArray, num_source: int, num_target: int) -> Linea
         If there are more target than source classes.
     """
     _check_enough(num_source, num_target)
-    return _one_to_one(np.asarray(jax.random.permutation(key, num_source))[:num_target], num_source)
+    return one_to_one(np.asarray(jax.random.permutation(key, num_source))[:num_target], num_source)
 
 
 def joint_counts(
@@ -199,7 +199,7 @@ def frequency_mapping(
         t, s = np.unravel_index(counts.argmax(), counts.shape)
         chosen[t] = s
         counts[t, :] = counts[:, s] = -1  # neither is free any more
-    return _one_to_one(chosen, counts.shape[1])
+    return one_to_one(chosen, counts.shape[1])
 
 
 def bayesian_mapping(

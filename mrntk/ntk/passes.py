@@ -73,7 +73,7 @@ def scores(source: Callable, z: Float[np.ndarray, "N *dS"], say: Callable = quie
 def outputs_and_rows(
     model: Reprogram, x: Float[np.ndarray, "N *dT"], say: Callable = quietly
 ) -> tuple[Float[np.ndarray, "N cT"], Float[np.ndarray, "N cT *dS"]]:
-    """f_T(x), and the rows g = b J_S(a(x)) of which `mrntk.ntk.plain.target_kernel` makes Theta_T.
+    """f_T(x), and the rows g = b J_S(a(x)) of which `mrntk.ntk.plain.kernel_of_rows` makes Theta_T.
 
     Parameters
     ----------

@@ -194,7 +194,7 @@ def factors(a: InputMap, x: Float[np.ndarray, "N *dT"], g: Float[np.ndarray, "N 
     return tuple(found)
 
 
-def target_kernel(
+def kernel_of_rows(
     a: InputMap, x: Float[np.ndarray, "N *dT"], g: Float[np.ndarray, "N c *dS"]
 ) -> Float[np.ndarray, "N c N c"]:
     """Theta_T = sum_terms (u . u') (v v'^T)."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mrntk.model.output_maps import _one_to_one
+from mrntk.model.output_maps import one_to_one
 from notebooks.exercises import NotYet, call, close, exercise
 from notebooks.exercises import expect as expect_bool
 
@@ -92,7 +92,7 @@ def mapping(answer):
         given = counts.copy()
         found = np.asarray(call(answer, given, name="mapping"))
         expect((given == counts).all(), "Your function changes the table that it was given: work on a copy.")
-        right = np.asarray(_one_to_one(_greedy(counts), counts.shape[1]).matrix)
+        right = np.asarray(one_to_one(_greedy(counts), counts.shape[1]).matrix)
         if found.shape != right.shape:
             raise NotYet(f"b has shape {found.shape}; it should be {right.shape}, a row for every target class.")
         rows = np.eye(counts.shape[1])[counts.argmax(1)]

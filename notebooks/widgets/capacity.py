@@ -8,7 +8,7 @@ import numpy as np
 from mrntk.model.input_maps import INPUT_MAPS
 from mrntk.model.reprogram import Reprogram
 from mrntk.ntk.passes import outputs_and_rows
-from mrntk.ntk.plain import apply_input_map, drawn_input_map, forward, layers_of, target_kernel
+from mrntk.ntk.plain import apply_input_map, drawn_input_map, forward, kernel_of_rows, layers_of
 from mrntk.prediction.before_training import BeforeTraining
 from mrntk.prediction.closed_form import mse
 from mrntk.sources.small import CLASSES, random_network, trained_network
@@ -45,7 +45,7 @@ def before_training(source: str, depth: int, input_map: str, frame: int, per_cla
     model, outputs, g, _ = _rows(source, depth, input_map, frame)
     n = per_class * CLASSES
     x, y = (part[:n] for part in _examples())
-    return BeforeTraining(model, x, y, target_kernel(model.input_map, x, g[:n]), outputs[:n])
+    return BeforeTraining(model, x, y, kernel_of_rows(model.input_map, x, g[:n]), outputs[:n])
 
 
 class CapacityView(ViewModel):

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from mrntk.model.input_maps import INNER, INPUT_MAPS
 from mrntk.model.reprogram import Reprogram
 from mrntk.ntk.passes import outputs_and_rows
-from mrntk.ntk.plain import drawn_input_map, target_kernel
+from mrntk.ntk.plain import drawn_input_map, kernel_of_rows
 from mrntk.prediction.before_training import BeforeTraining
 from mrntk.prediction.closed_form import mse
 from mrntk.prediction.lazy import amplified, kernel_change
@@ -31,7 +31,7 @@ TIMES = np.arange(STEPS + 1)
 def _kernel(model: Reprogram, x):
     """(f_T(x), Theta_T)."""
     outputs, g = outputs_and_rows(model, x)
-    return outputs, target_kernel(model.input_map, x, g)
+    return outputs, kernel_of_rows(model.input_map, x, g)
 
 
 @cache

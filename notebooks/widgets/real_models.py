@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from figures.making.registry import committed_data
+from mrntk.model.input_maps import INPUT_MAPS
 from mrntk.support.errors import MrntkError
 from mrntk.support.style import MARKERS, OKABE_ITO, geometric_interval, geometric_mean, t_interval
 from mrntk.widgets.view import Choice, Toggle, ViewModel
@@ -17,7 +18,7 @@ PRETRAINED = {f"EfficientNet-Lite{number}": f"efficientnet-lite{number}" for num
 UNTRAINED = {f"{label}, untrained": f"{name}-untrained" for label, name in PRETRAINED.items()}
 SMALL = {"random DNN": "random", "trained DNN": "dnn", "trained CNN": "cnn"}
 SOURCES = PRETRAINED | UNTRAINED | SMALL
-MAPS = {"VP": "vp", "FC": "fc", "VP+FC": "vp_fc", "linear head": "head"}
+MAPS = {INPUT_MAPS[name].label: name for name in ("vp", "fc", "vp_fc")} | {"linear head": "head"}
 MEASURES = {
     "test accuracy after training": "accuracy",
     "alignment with the labels": "alignment",
@@ -50,7 +51,7 @@ def check(task: str, source: str, name: str, measure: str, argument: str = "sour
             f"{argument}: {words} was measured on the 8x8 digits only: choose that task, or another source."
         )
     if not digits and name != "vp":
-        raise MrntkError(f"transformation: {_label(MAPS, name)} was measured on the 8x8 digits only: choose VP.")
+        raise MrntkError(f"input map: {_label(MAPS, name)} was measured on the 8x8 digits only: choose VP.")
     if digits and measure != "labels":
         raise MrntkError(
             f"measure: {_label(MEASURES, measure)} was not measured on the 8x8 digits: choose labels in the leading "
@@ -132,22 +133,22 @@ class RealModelsView(ViewModel):
         "task": Choice("target task", TASKS, "fashion5k"),
         "first": Choice("source", SOURCES, "efficientnet-lite0"),
         "second": Choice("compared with", SOURCES, "efficientnet-lite0-untrained"),
-        "transformation": Choice("transformation", MAPS, "vp"),
+        "input_map": Choice("input map", MAPS, "vp"),
         "measure": Choice("measure", MEASURES, "accuracy"),
         "scaled": Toggle("largest eigenvalue = 1", False),
     }
 
-    def compute(self, *, task: str, first: str, second: str, transformation: str, measure: str, scaled: bool) -> dict:
-        check(task, first, transformation, measure, "source")
-        check(task, second, transformation, measure, "compared with")
+    def compute(self, *, task: str, first: str, second: str, input_map: str, measure: str, scaled: bool) -> dict:
+        check(task, first, input_map, measure, "source")
+        check(task, second, input_map, measure, "compared with")
         if first == second:
             raise MrntkError("compared with: choose another source than the first.")
-        data = {"task": task, "map": transformation, "measure": measure, "names": (first, second), "scaled": scaled}
-        data["spectra"] = [eigenvalues(task, source, transformation) for source in (first, second)]
-        data["scores"] = [scores(task, source, transformation, measure) for source in (first, second)]
+        data = {"task": task, "map": input_map, "measure": measure, "names": (first, second), "scaled": scaled}
+        data["spectra"] = [eigenvalues(task, source, input_map) for source in (first, second)]
+        data["scores"] = [scores(task, source, input_map, measure) for source in (first, second)]
         data["paired"] = paired(*data["scores"])
         if measure == "labels":
-            data["explained"] = [explained(task, source, transformation) for source in (first, second)]
+            data["explained"] = [explained(task, source, input_map) for source in (first, second)]
         if measure == "accuracy":
             data["linear"] = linear_accuracy(task)
         return data

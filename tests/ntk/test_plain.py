@@ -37,7 +37,7 @@ def check_against_the_general_path(model, x):
     # jax.image.resize makes its weights in float32
     np.testing.assert_allclose(outputs, predict_float64(model, x), rtol=1e-5, atol=1e-5 * np.abs(outputs).max())
     theirs = empirical_ntk(model, x)
-    mine = plain.target_kernel(model.input_map, x, g)
+    mine = plain.kernel_of_rows(model.input_map, x, g)
     np.testing.assert_allclose(mine, theirs, atol=1e-5 * np.abs(theirs).max() + 1e-12)
     w = np.random.default_rng(1).normal(size=outputs.shape)
     with jax.enable_x64(True):
@@ -170,7 +170,7 @@ def test_other_sources_agree_with_the_general_path_and_are_watched(convolutional
     np.testing.assert_allclose(outputs, predict_float64(convolutional, x), atol=1e-10)
     theirs = empirical_ntk(convolutional, x)
     np.testing.assert_allclose(
-        plain.target_kernel(convolutional.input_map, x, g), theirs, atol=1e-9 * np.abs(theirs).max()
+        plain.kernel_of_rows(convolutional.input_map, x, g), theirs, atol=1e-9 * np.abs(theirs).max()
     )
     w = np.random.default_rng(1).normal(size=(7, 2, 5))
     z = plain.apply_input_map(convolutional.input_map, x)

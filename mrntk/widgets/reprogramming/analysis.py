@@ -11,7 +11,7 @@ from jaxtyping import Float
 from ...model.output_maps import LinearOutput, bayesian_mapping, frequency_mapping
 from ...model.reprogram import Reprogram
 from ...ntk.passes import outputs_and_rows, quietly, scores
-from ...ntk.plain import apply_input_map, target_kernel
+from ...ntk.plain import apply_input_map, kernel_of_rows
 from ...prediction.before_training import BeforeTraining
 from ...prediction.closed_form import cross_entropy, mse
 from ...spectrum import Spectrum
@@ -124,7 +124,7 @@ def _start(setting: Setting, net: Network, say: Callable) -> Start:
 
     model = Reprogram(a, net.source, _output_map(setting, data, net.source.num_outputs, found))
     outputs, g = outputs_and_rows(model, x, lambda share: say(0.1 + 0.9 * share))
-    return Start(net, data, BeforeTraining(model, x, data.y, target_kernel(a, x, g), outputs))
+    return Start(net, data, BeforeTraining(model, x, data.y, kernel_of_rows(a, x, g), outputs))
 
 
 def loss_of(name: str, outputs: Float[np.ndarray, "N c"], y: Float[np.ndarray, "N c"]) -> float:

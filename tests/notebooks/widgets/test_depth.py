@@ -39,7 +39,7 @@ def test_words_name_what_changed():
     assert "lambda_min rises with every layer" in VIEW.words(rising)
     assert "lambda_min falls" in VIEW.words(falling) and "mostly shape" in VIEW.words(falling)
     factor = (rising["lambda_min"][-1] / rising["lambda_min"][0]) ** (1 / 8)
-    assert f"{factor:.3g} a layer" in VIEW.words(rising)
+    assert f"{factor:.3g} per layer" in VIEW.words(rising)
     assert "The condition number goes from" in VIEW.words(VIEW.data(measure="condition"))
     assert "The effective rank goes from" in VIEW.words(VIEW.data(measure="rank"))
 

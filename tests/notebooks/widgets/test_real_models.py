@@ -39,7 +39,7 @@ def test_half_of_the_labels_is_where_the_figure_says():
     figure, data = get_figure("target_spectra").module, committed_data("target_spectra")
     for source, name in itertools.product(DIGITS, MAPS.values()):
         other = "random" if source != "random" else "dnn"
-        found = VIEW.data(**ON_DIGITS | {"first": source, "second": other}, transformation=name)
+        found = VIEW.data(**ON_DIGITS | {"first": source, "second": other}, input_map=name)
         part = data[(data["source"] == source) & (data["map"] == name)]
         np.testing.assert_array_equal(found["scores"][0], figure.half_of_labels(part))
         ranks, share = found["explained"][0]
@@ -48,7 +48,7 @@ def test_half_of_the_labels_is_where_the_figure_says():
 
 
 def test_eigenvalues_fall_with_their_rank_and_lie_within_their_interval():
-    for changes in ({}, {"task": "mnist5k"}, ON_DIGITS, ON_DIGITS | {"transformation": "fc"}):
+    for changes in ({}, {"task": "mnist5k"}, ON_DIGITS, ON_DIGITS | {"input_map": "fc"}):
         for rank, centre, low, high in (found.T for found in VIEW.data(**changes)["spectra"]):
             assert rank[0] == 1 and (np.diff(centre) <= 0).all()
             assert (low <= centre).all() and (centre <= high).all()
@@ -67,11 +67,11 @@ def test_every_choice_is_drawn_and_said_or_refused_in_words():
         ("fashion5k", "digits"), SOURCES.values(), MAPS.values(), MEASURES.values()
     ):
         second = next(one for one in (DIGITS if task == "digits" else [*PRETRAINED.values()]) if one != source)
-        choice = {"task": task, "first": source, "second": second, "transformation": name, "measure": measure}
+        choice = {"task": task, "first": source, "second": second, "input_map": name, "measure": measure}
         try:
             data = VIEW.data(**choice)
         except MrntkError as error:
-            assert str(error).startswith(("source:", "transformation:", "measure:")) and "choose" in str(error)
+            assert str(error).startswith(("source:", "input map:", "measure:")) and "choose" in str(error)
             continue
         possible += 1
         assert len(VIEW.words(data)) > 100

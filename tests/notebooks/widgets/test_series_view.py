@@ -1,4 +1,4 @@
-"""The series explorer: what it shows agrees with the package's own transformations, network and laws."""
+"""The series explorer: what it shows agrees with the package's own input maps, network and laws."""
 
 import jax
 import matplotlib.pyplot as plt
