@@ -51,4 +51,4 @@ lock: setup
 	@$(BIN)/python -m uv pip compile --group carriers --no-deps --no-header --no-annotate --quiet >> requirements.txt
 
 clean:
-	rm -rf .venv book figures/data/.unfinished figures/data/smoke* figures/rendered/smoke* figures/data/*-* figures/rendered/*-*
+	rm -rf .venv book figures/data/smoke* figures/rendered/smoke* figures/data/*-* figures/rendered/*-*
