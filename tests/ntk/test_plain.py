@@ -144,7 +144,7 @@ def test_a_narrower_window_keeps_the_rows_of_the_layer():
 
 def test_what_is_unknown_here_is_an_error_in_words(monkeypatch):
     seeded = SeededFullyConnected((2,), (3,), key=jax.random.key(0))
-    with pytest.raises(MrntkError, match="input_map=SeededFullyConnected: here only those of INPUT_MAPS"):
+    with pytest.raises(MrntkError, match="input_map=SeededFullyConnected is unknown to mrntk.ntk.plain"):
         plain.apply_input_map(seeded, np.ones((1, 2)))
     with pytest.raises(MrntkError, match="output_map=TrainedLinear: here it must be"):
         plain.output_matrix(TrainedLinear(np.eye(2)), 2)

@@ -55,7 +55,7 @@ def test_one_step_follows_the_gradient_of_the_loss(model, loss):
 @pytest.mark.parametrize("loss", ["mse", "ce"])
 def test_the_linearised_model_goes_as_in_function_space(model, loss):
     outputs, g = outputs_and_rows(model, X)
-    kernel = plain.target_kernel(model.input_map, X, g)
+    kernel = plain.kernel_of_rows(model.input_map, X, g)
     mine = descend_linearised(kernel, outputs, Y, step=0.1, steps=7, loss=loss)
     theirs = integrate_outputs(kernel, outputs, Y, 0.1, list(range(8)), loss=loss).train
     np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-12)

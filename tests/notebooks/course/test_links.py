@@ -14,7 +14,7 @@ PAGES = {"notebooks/00.ipynb", "figures/README.md"}
         ("[a](../figures/README.md#x)", "[a](../figures/README.md#x)"),
         ("[a](#here)", "[a](#here)"),
         ("[a](https://example.org/b)", "[a](https://example.org/b)"),
-        ("see [the code](../mrntk/theory.py) and [[03]](00.ipynb)", "see the code and [[03]](00.ipynb)"),
+        ("see [the code](../mrntk/theory/bound.py) and [[03]](00.ipynb)", "see the code and [[03]](00.ipynb)"),
         ("```\n[a](../nothing.py)\n```", "```\n[a](../nothing.py)\n```"),
         ("![picture](../nothing.png)", "![picture](../nothing.png)"),
     ],
