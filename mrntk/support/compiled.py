@@ -12,7 +12,7 @@ from .cache import cache_folder
 from .provenance import processor
 
 LARGEST = 10**9  # bytes
-WORTH_KEEPING = 0.1  # seconds of compiling
+WORTH_KEEPING = 0.02  # seconds of compiling
 
 
 def _folder() -> Path:
