@@ -48,11 +48,10 @@ __version__ = "0.1.0"
 
 def _public_names() -> dict[str, list[str]]:
     """{module: names} of the imports above, so that no name has to be written twice."""
-    tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1]
     names: dict[str, list[str]] = {}
-    for node in found:
-        names.setdefault(node.module, []).extend(alias.name for alias in node.names)
+    for node in ast.walk(ast.parse(Path(__file__).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            names.setdefault(node.module, []).extend(alias.name for alias in node.names)
     return names
 
 

@@ -25,9 +25,8 @@ def _result_shape(form: str, n: int, m: int, c: int) -> tuple[int, ...]:
     return {"full": (n, c, m, c), "class_sum": (n, m), "class_blocks": (c, n, m)}[form]
 
 
-def _contract(one: tuple[Factor, ...], two: tuple[Factor, ...], form: str) -> np.ndarray:
-    """sum_terms (u . u') (v v'^T) between two blocks, in the asked form; on the accelerator where there is one."""
-    xp = np if jax.default_backend() == "cpu" else jnp  # NumPy's BLAS knows that V V^T is symmetric
+def contract(one: tuple[Factor, ...], two: tuple[Factor, ...], form: str, xp=np) -> np.ndarray:
+    """sum_terms (u . u') (v v'^T) between two blocks, in the asked form, by NumPy, whose BLAS knows that V V^T is symmetric."""
     out = None
     for left, right in zip(one, two, strict=True):
         (n, c, m), k = left.v.shape, len(right.v)
@@ -152,25 +151,26 @@ def _empirical_ntk(model, x, x_other, form, block, memory_limit, mesh, progress)
     how = plan(size, result, len(x), m, form=form, block=block, limit=limit, mesh=mesh)
     options = dict(block=how.block, lanes=how.lanes, on_disk=how.on_disk, mesh=mesh, progress=progress)
     out = np.zeros(_result_shape(form, len(x), m or len(x), size.outputs))
+    xp = np if jax.default_backend() == "cpu" else jnp  # the Gram step is the accelerator's where there is one
     with compute_rows(model, x, size.factors, **options) as first:
         if not first.factors:
             return out  # nothing is trained
         if x_other is None:
-            _fill_symmetric(out, first, how.gram, form)
+            _fill_symmetric(out, first, how.gram, form, xp)
         else:
             with compute_rows(model, x_other, size.factors, **options) as second:
                 for i in blocks(len(x), how.gram):
                     for j in blocks(len(x_other), how.gram):
-                        _into(out, i, j, _contract(first[i], second[j], form), form)
+                        _into(out, i, j, contract(first[i], second[j], form, xp), form)
     return out
 
 
-def _fill_symmetric(out, rows, gram, form):
+def _fill_symmetric(out, rows, gram, form, xp):
     """Each pair of blocks once; the mirror image is copied."""
     for i in blocks(len(rows), gram):
         left = rows[i]
         for j in blocks(i.stop, gram):
-            block = _contract(left, left if j == i else rows[j], form)
+            block = contract(left, left if j == i else rows[j], form, xp)
             _into(out, i, j, block, form)
             if j != i:
                 _into(out, j, i, _transposed(block, form), form)

@@ -31,6 +31,7 @@ from ..model.input_maps import (
 )
 from ..model.output_maps import IdentityOutput, LinearOutput
 from ..support.errors import MrntkError
+from .empirical import contract
 
 Layers = list[tuple[np.ndarray, np.ndarray]]  # (W, c) of every layer
 NOTHING, LAYER, DELTA = 0, 1, 2  # what is trained at a place
@@ -191,13 +192,9 @@ def factors(a: InputMap, x: Float[np.ndarray, "N *dT"], g: Float[np.ndarray, "N 
 def kernel_of_rows(
     a: InputMap, x: Float[np.ndarray, "N *dT"], g: Float[np.ndarray, "N c *dS"]
 ) -> Float[np.ndarray, "N c N c"]:
-    """Theta_T = sum_terms (u . u') (v v'^T)."""
-    n, c = g.shape[:2]
-    theta = np.zeros((n, c, n, c))
-    for u, v in factors(a, x, g):
-        v = v.reshape(n * c, -1)
-        theta += (u @ u.T)[:, None, :, None] * (v @ v.T).reshape(n, c, n, c)
-    return theta
+    """Theta_T, by the Gram step of `empirical_ntk`."""
+    found, (n, c) = factors(a, x, g), g.shape[:2]
+    return contract(found, found, "full") if found else np.zeros((n, c, n, c))
 
 
 def gradient(

@@ -125,13 +125,14 @@ def _power_of_two(number: float | int) -> int:
 def _block(size: Sizes, examples: int, lanes: int, together: int) -> int:
     """Examples of a block: one of a few sizes, so that another number of examples seldom compiles anew; blocks are filled up.
 
-    Where differentiating is cheap, or an accelerator does it, always the largest. On the cores of a CPU two blocks or more per
-    lane where that leaves at least 4 examples to each, so that filling up wastes little.
+    Where differentiating is cheap, always the largest; on an accelerator, one that holds all. On the cores of a CPU a lane's
+    whole share if that is such a size, else two blocks or more of at least 4 examples, so that filling up wastes little.
     """
-    if size.work_bytes <= LIGHT or jax.default_backend() != "cpu":
-        wanted = BLOCK
-    else:
-        share = -(-examples // lanes)
+    share = -(-examples // lanes)
+    wanted = (
+        BLOCK if size.work_bytes <= LIGHT else _power_of_two(2 * share - 1)
+    )  # the smallest that is not below the share
+    if wanted > share and size.work_bytes > LIGHT and jax.default_backend() == "cpu":
         wanted = max(_power_of_two(share / 2), min(4, _power_of_two(share)))
     return min(wanted, BLOCK, _power_of_two(together / lanes))
 
@@ -142,7 +143,7 @@ def plan_rows(size: Sizes, examples: int, room: float, *, block: int | None, mes
     together = max(1, int(room // size.work_bytes))  # examples in work at any time
     if mesh is None:
         lanes = max(1, min(lanes, together // (block or 1)))
-    return block or _block(size, examples, lanes, together), lanes
+    return min(block, examples) if block else _block(size, examples, lanes, together), lanes
 
 
 def plan(

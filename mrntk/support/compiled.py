@@ -6,6 +6,7 @@ Nothing is kept unless a process asks for it. The course's kernels, the page's, 
 import hashlib
 import os
 import platform
+from contextlib import suppress
 from pathlib import Path
 
 from .cache import cache_folder
@@ -28,11 +29,15 @@ def make_room(folder: Path, largest: int):
 
     JAX can keep such a bound itself, but looks at every program whenever it keeps one, while other processes wait.
     """
-    excess = sum(path.stat().st_size for path in folder.glob("*")) - largest
-    for path in sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime):
+    found = []
+    for path in folder.glob("*"):
+        with suppress(FileNotFoundError):  # another process may be making room too
+            found.append((path.stat().st_mtime, path.stat().st_size, path))
+    excess = sum(size for _, size, _ in found) - largest
+    for _, size, path in sorted(found):
         if excess > 0:
-            excess -= path.stat().st_size
-            path.unlink()
+            excess -= size
+            path.unlink(missing_ok=True)
 
 
 def compiled_environment() -> dict[str, str]:

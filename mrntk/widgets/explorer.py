@@ -14,9 +14,7 @@ from ..support.errors import MrntkError
 from ..support.style import png, style
 from .view import Choice, Toggle, ViewModel
 
-PAUSE = (
-    0.04  # seconds without a further change before anything is computed: while a slider is dragged, the last value wins
-)
+PAUSE = 0.04  # seconds without a further change before anything is computed: of a dragged slider the last value wins
 # JupyterLab hands changes to a thread of their own, beside the one that runs cells; pyplot and the style belong to all.
 ONE_AT_A_TIME = threading.RLock()
 # ipywidgets gives a slider's handle no name; the picture, once loaded, hands it that of the label.
