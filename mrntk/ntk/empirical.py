@@ -141,7 +141,9 @@ def empirical_ntk(
     x = _checked(x, "x")
     x_other = None if x_other is None else _checked(x_other, "x_other")
     with jax.enable_x64(True):  # several processes must pass NumPy arrays
-        model = double(model, jnp) if mesh is None else double(model)
+        model = double(model)
+        if mesh is None:  # placed once; NumPy has converted them, which compiles nothing
+            model = jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf, model)
         return _empirical_ntk(model, x, x_other, form, block, memory_limit, mesh, progress)
 
 

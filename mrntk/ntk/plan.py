@@ -16,9 +16,7 @@ from ..support.errors import MrntkError, first_line
 from . import rows as parts
 
 BLOCK = 32  # examples whose Jacobians are computed together, where memory allows
-LIGHT = (
-    500_000  # bytes: differentiating one example within them costs less than compiling for another number of examples
-)
+LIGHT = 500_000  # bytes: differentiating one example within them costs less than compiling for another N
 
 
 @dataclass(frozen=True)
@@ -77,11 +75,12 @@ def sizes(model: Reprogram, x: Float[Array, "N *dT"]) -> Sizes:
     g = jax.ShapeDtypeStruct((1, outputs, *z.shape[1:]), z.dtype)
     factors = shapes(parts.factors_of, model.input_map, model.output_map, one, g, scores, part="output_map: it")
     shape_of_one = tuple((factor.u.shape[1:], factor.v.shape[1:]) for factor in factors)
-    # What two examples keep less what one keeps: the weights, kept once, cancel.
-    _, kept_by_two = eqx.filter_eval_shape(
-        parts.forward, model.source, jax.ShapeDtypeStruct((2, *z.shape[1:]), z.dtype)
-    )
-    kept = _bytes(kept_by_two) - _bytes(kept_by_one)
+    # What several examples keep less what one keeps: the weights, kept once, cancel. `several` is the block's likely size, because
+    # JAX remembers what it traced, and a process whose programs are compiled already does little else.
+    several = max(2, _heavy_block(len(x), _lanes(None)))
+    many = jax.ShapeDtypeStruct((several, *z.shape[1:]), z.dtype)
+    _, kept_by_several = eqx.filter_eval_shape(parts.forward, model.source, many)
+    kept = (_bytes(kept_by_several) - _bytes(kept_by_one)) // (several - 1)
     return Sizes(outputs, math.prod(z.shape), shape_of_one, kept)
 
 
@@ -122,19 +121,20 @@ def _power_of_two(number: float | int) -> int:
     return 2 ** max(0, math.floor(math.log2(max(number, 1))))
 
 
-def _block(size: Sizes, examples: int, lanes: int, together: int) -> int:
-    """Examples of a block: one of a few sizes, so that another number of examples seldom compiles anew; blocks are filled up.
-
-    Where differentiating is cheap, always the largest; on an accelerator, one that holds all. On the cores of a CPU a lane's
-    whole share if that is such a size, else two blocks or more of at least 4 examples, so that filling up wastes little.
-    """
+def _heavy_block(examples: int, lanes: int) -> int:
+    """Examples of an expensive block where memory allows: a lane's whole share if that is one of a few sizes, else on a CPU
+    two blocks or more of at least 4 examples, so that filling up wastes little."""
     share = -(-examples // lanes)
-    wanted = (
-        BLOCK if size.work_bytes <= LIGHT else _power_of_two(2 * share - 1)
-    )  # the smallest that is not below the share
-    if wanted > share and size.work_bytes > LIGHT and jax.default_backend() == "cpu":
+    wanted = _power_of_two(2 * share - 1)  # not below the share
+    if wanted > share and jax.default_backend() == "cpu":
         wanted = max(_power_of_two(share / 2), min(4, _power_of_two(share)))
-    return min(wanted, BLOCK, _power_of_two(together / lanes))
+    return min(wanted, BLOCK)
+
+
+def _block(size: Sizes, examples: int, lanes: int, together: int) -> int:
+    """Examples of a block, filled up: one of a few sizes, so that another N seldom compiles anew; where cheap, the largest."""
+    wanted = BLOCK if size.work_bytes <= LIGHT else _heavy_block(examples, lanes)
+    return min(wanted, _power_of_two(together / lanes))
 
 
 def plan_rows(size: Sizes, examples: int, room: float, *, block: int | None, mesh: Mesh | None) -> tuple[int, int]:

@@ -55,10 +55,10 @@ def apply_output_map(output_map: Callable, scores: Float[Array, "N cS"]) -> Floa
 
 
 @eqx.filter_jit
-def _row_of_b(output_map: Callable, scores, k):
-    """The gradient of output k with respect to the scores, (N, c_S)."""
+def _row_of_b(output_map: Callable, scores: Float[Array, "N cS"], unit: Float[Array, " cT"]):
+    """The gradient with respect to the scores, (N, c_S), of the output that the unit vector names."""
     outputs, pull = jax.vjp(jax.vmap(output_map), scores)
-    return pull(jnp.zeros_like(outputs).at[:, k].set(1))[0]
+    return pull(jnp.broadcast_to(unit, outputs.shape))[0]
 
 
 @eqx.filter_jit
@@ -72,7 +72,8 @@ def block_factors(model: Reprogram, x: Float[Array, "N *dT"], z: Float[Array, "N
     """The factors of one block of examples, given z = a(x); the leading axis counts the examples."""
     scores, pull = forward(model.source, z)
     outputs = jax.eval_shape(apply_output_map, model.output_map, scores).shape[1]
-    rows = (pull_back(pull, _row_of_b(model.output_map, scores, k)) for k in range(outputs))
+    units = np.eye(outputs, dtype=scores.dtype)  # a plain number would be compiled for, one by one
+    rows = (pull_back(pull, _row_of_b(model.output_map, scores, unit)) for unit in units)
     g = jnp.stack(list(rows), axis=1)
     return factors_of(model.input_map, model.output_map, x, g, scores)
 

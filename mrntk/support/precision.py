@@ -7,16 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def double(tree, xp=np):
-    """The same tree with every floating array as a float64 array; keys, integers and functions stay untouched.
-
-    NumPy arrays, the default, keep their precision outside `jax.enable_x64`, where JAX would cut its own to float32. Within it,
-    `xp=jnp` converts arrays where they lie, without a copy by way of NumPy.
-    """
+def double(tree):
+    """The same tree with every floating array as a float64 array of NumPy, which keeps its precision outside `jax.enable_x64`,
+    where JAX would cut its own to float32; keys, integers and functions stay untouched."""
 
     def convert(leaf):
         is_array = isinstance(leaf, jax.Array | np.ndarray)
-        return xp.asarray(leaf, xp.float64) if is_array and jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+        return np.asarray(leaf, np.float64) if is_array and jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
     return jax.tree.map(convert, tree)
 

@@ -42,7 +42,7 @@ def check_against_the_general_path(model, x):
     np.testing.assert_allclose(mine, theirs, atol=1e-5 * np.abs(theirs).max() + 1e-12)
     w = np.random.default_rng(1).normal(size=outputs.shape)
     with jax.enable_x64(True):
-        theta, rest = eqx.partition(double(model.input_map, jnp), eqx.is_inexact_array)
+        theta, rest = eqx.partition(double(model.input_map), eqx.is_inexact_array)
 
         def weighted(theta):
             return jnp.sum(
@@ -159,7 +159,7 @@ def test_what_is_unknown_here_is_an_error_in_words(monkeypatch):
 @pytest.fixture(scope="module")
 def convolutional():
     with jax.enable_x64(True):
-        source = double(CNN((1, 6, 6), 5, depth=2, width=4, key=jax.random.key(0)), jnp)
+        source = double(CNN((1, 6, 6), 5, depth=2, width=4, key=jax.random.key(0)))
     a = plain.drawn_input_map("vp_fc", (3,), (1, 6, 6), inner=(4, 4), seed=0)
     return Reprogram(a, source, LinearOutput(np.random.default_rng(1).normal(size=(3, 5))))
 
