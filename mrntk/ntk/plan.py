@@ -75,8 +75,8 @@ def sizes(model: Reprogram, x: Float[Array, "N *dT"]) -> Sizes:
     g = jax.ShapeDtypeStruct((1, outputs, *z.shape[1:]), z.dtype)
     factors = shapes(parts.factors_of, model.input_map, model.output_map, one, g, scores, part="output_map: it")
     shape_of_one = tuple((factor.u.shape[1:], factor.v.shape[1:]) for factor in factors)
-    # What several examples keep less what one keeps: the weights, kept once, cancel. `several` is the block's likely size, because
-    # JAX remembers what it traced, and a process whose programs are compiled already does little else.
+    # What several examples keep less what one keeps: the weights, kept once, cancel. `several` is the block's likely size,
+    # because JAX remembers what it traced, and a process whose programs are compiled already does little else.
     several = max(2, _heavy_block(len(x), _lanes(None)))
     many = jax.ShapeDtypeStruct((several, *z.shape[1:]), z.dtype)
     _, kept_by_several = eqx.filter_eval_shape(parts.forward, model.source, many)
