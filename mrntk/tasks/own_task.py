@@ -1,6 +1,8 @@
 """What every kind of the reader's own data goes through on its way to a task: limits, labels, the split and the card."""
 
+import os
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ from jaxtyping import Int
 
 from ..support.cards import Card
 from ..support.errors import MrntkError
+from .labels import in_order
 from .task import Task
 
 MOST_IMAGES = 100_000
@@ -27,6 +30,8 @@ def existing(path: str | Path) -> Path:
     path = Path(path).expanduser()
     if not path.exists():
         raise MrntkError(f"path={str(path)!r} does not exist: give the path of your data.")
+    if not os.access(path, os.R_OK):
+        raise MrntkError(f"path={str(path)!r} may not be read: allow it, for example by chmod u+r.")
     return path
 
 
@@ -54,19 +59,19 @@ def split(
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
-def numbered(path: Path, names: np.ndarray, *more: np.ndarray) -> tuple[tuple[str, ...], list[np.ndarray]]:
-    """(class names in sorted order, the labels of every array as integers); the first array has all the classes."""
-    classes, numbers = np.unique(names, return_inverse=True)
+def numbered(path: Path, words: list[str], *more: list[str]) -> tuple[tuple[str, ...], list[Int[np.ndarray, " _"]]]:
+    """(class names in order, the labels of every list as integers); the first list has all the classes."""
+    classes = in_order(words)
     if len(classes) < 2:
         raise MrntkError(f"{path} has one class, {classes[0]}: a task needs two or more.")
     for each in more:
-        unknown = sorted(set(each.tolist()) - set(classes.tolist()))
+        unknown = in_order(set(each) - set(classes))
         if unknown:
             raise MrntkError(
                 f"{path} has the class {unknown[0]} in its test part alone: add training examples or remove it."
             )
-    labels = [numbers, *(np.searchsorted(classes, each) for each in more)]
-    return tuple(map(str, classes.tolist())), [each.astype(int) for each in labels]
+    places = {word: place for place, word in enumerate(classes)}
+    return tuple(classes), [np.array([places[word] for word in each]) for each in (words, *more)]
 
 
 def make_task(path: Path, title: str, classes, parts, note: str) -> Task:
@@ -88,3 +93,21 @@ def make_task(path: Path, title: str, classes, parts, note: str) -> Task:
 
 def split_note(test_share: float, seed: int) -> str:
     return f"split made here with test_share={test_share}, seed={seed}"
+
+
+def arrays_task(path: Path, title: str, x, words, test_share: float, seed: int, note: str = "") -> Task:
+    """A task from (x_train, x_test), (labels of both), or from (x,), (its labels,), which are split."""
+    classes, y = numbered(path, *words)
+    if len(x) == 2:
+        return make_task(path, title, classes, (x[0], y[0], x[1], y[1]), "its own split" + note)
+    rows, held_out = split(y[0], test_share, seed, path)
+    parts = x[0][rows], y[0][rows], x[0][held_out], y[0][held_out]
+    return make_task(path, title, classes, parts, split_note(test_share, seed) + note)
+
+
+def left_out(path: Path, others: list[str]) -> str:
+    """Words for the card about what in the reader's data was not read; a warning says it too."""
+    if not others:
+        return ""
+    warnings.warn(f"{path}: not read: {'; '.join(others)}.", stacklevel=3)
+    return f"; not read: {'; '.join(others)}"

@@ -15,6 +15,7 @@ import numpy as np
 from ..support.cards import Card, Entry
 from ..support.errors import MrntkError
 from ..support.packages import package_file
+from .labels import in_order
 from .series_files import Labelled, read_npz, read_text, read_ts
 from .task import Task
 
@@ -138,7 +139,7 @@ def as_task(card: Card, train: Labelled, test: Labelled) -> Task:
     MrntkError
         If they are not what the card says.
     """
-    names = sorted(set(train[1]))
+    names = in_order(train[1])
     size = f"{len(train[0]):,} + {len(test[0]):,} series"
     lengths = {train[0].shape[1:], test[0].shape[1:]}
     if (

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mrntk import MrntkError
 from mrntk.tasks import own_arrays, own_task
-from mrntk.tasks.own import from_csv, from_folder, from_npz, load_own
+from mrntk.tasks.own import from_folder, from_npz, from_series, load_own
 from mrntk.tasks.own_images import read_image
 
 RANDOM = np.random.default_rng(11)
@@ -210,7 +210,10 @@ X, Y = RANDOM.normal(size=(6, 2)), np.arange(6) % 2
         ({"x": X[:, 0], "y": Y}, "x has dtype float64 and shape .6,.: give numbers, one example per row"),
         ({"x": X, "y": Y[:5]}, "y has dtype int64 and shape .5,.: give 6 labels"),
         ({"x": X, "y": 0 * Y}, "has one class, 0: a task needs two"),
-        ({"x": np.zeros((6, 8, 8, 3)), "y": Y}, r"put the channels first, x.transpose\(0, 3, 1, 2\)"),
+        (
+            {"x": np.zeros((6, 8, 8, 4)), "y": Y},
+            r"shape \(6, 8, 8, 4\), which does not tell the axis of the channels: give channels=",
+        ),
         ({"x_train": X, "y_train": Y, "x_test": X[:, :1], "y_test": Y}, "give examples of one shape"),
         ({"x_train": X, "y_train": Y, "x_test": X, "y_test": Y + 1}, "has the class 2 in its test part alone"),
     ],
@@ -253,7 +256,7 @@ def test_csv(tmp_path, delimiter, labels, classes):
     x = RANDOM.normal(size=(4, 5))
     rows = [delimiter.join([label, *map(repr, map(float, row))]) for label, row in zip(labels.split(), x, strict=True)]
     (tmp_path / "moves.csv").write_text("\ufeff" + "\n".join(rows) + "\n\n", encoding="utf-8")
-    task = from_csv(tmp_path / "moves.csv", test_share=0.5)
+    task = from_series(tmp_path / "moves.csv", test_share=0.5)
     assert (
         task.classes == classes
         and task.card.shape == (1, 5)
@@ -273,47 +276,47 @@ def test_csv(tmp_path, delimiter, labels, classes):
 def test_csv_pair(tmp_path, train, test):
     (tmp_path / f"Gun_{train}.tsv").write_text("1\t0\t1\n2\t1\t0\n")
     with pytest.raises(MrntkError, match=f"Gun_{test}.tsv is missing beside Gun_{train}.tsv"):
-        from_csv(tmp_path / f"Gun_{train}.tsv")
+        from_series(tmp_path / f"Gun_{train}.tsv")
     (tmp_path / f"Gun_{test}.tsv").write_text("2\t5\t6\n")
     for name in (train, test):
-        task = from_csv(tmp_path / f"Gun_{name}.tsv")
+        task = from_series(tmp_path / f"Gun_{name}.tsv")
         assert (
             task.name == "Gun" and task.x_train.tolist() == [[[0, 1]], [[1, 0]]] and task.x_test.tolist() == [[[5, 6]]]
         )
         assert task.y_test.tolist() == [1] and "its own split" in task.card.origin
     (tmp_path / f"Gun_{test}.tsv").write_text("2\t5\n")
     with pytest.raises(MrntkError, match="has series of 1 values, Gun_.* of 2: give equal lengths"):
-        from_csv(tmp_path / f"Gun_{train}.tsv")
+        from_series(tmp_path / f"Gun_{train}.tsv")
     (tmp_path / f"Gun_{test}.tsv").write_text("3\t5\t6\n")
     with pytest.raises(MrntkError, match="has the class 3 in its test part alone"):
-        from_csv(tmp_path / f"Gun_{train}.tsv")
+        from_series(tmp_path / f"Gun_{train}.tsv")
 
 
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"", "is empty"),
-        (b"label,t0,t1\n1,2,3\n", "line 1 has words among its values"),
-        (b"1,2,3\n2,2\n", "line 2 has 1 values, the first has 2"),
-        (b"1,2,3\n\n2,nan,3\n", "line 3 has missing values"),
-        (b"1,2,3\n2,,3\n", "line 2 has words among its values"),
-        (b"1\n2\n", "line 1 has missing values"),
+        (b"", "line 0: the file ends without any series"),
+        (b"label,t0,t1\n1,2,3\n", "line 1: 't0' is no number"),
+        (b"1,2,3\n2,2\n", "line 2: 1 values instead of 2"),
+        (b"1,2,3\n\n2,nan,3\n", "line 3: a value that is missing or not finite, 'nan'"),
+        (b"1,2,3\n2,,3\n", "line 2: a value that is missing or not finite, ''"),
+        (b"1\n2\n", "line 1: a label and no values"),
         (b"1,2,3\n1,4,5\n", "has one class, 1"),
         (b"1,2,3\n2,4,5\n", "a class with one example"),
-        (b"\x89PNG\xff\xfe", "is no text file"),
+        (b"\x89PNG\xff\xfe", "line 1: bytes that are not UTF-8 text"),
     ],
 )
 def test_csv_mistakes(tmp_path, content, message):
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(MrntkError, match=message):
-        from_csv(tmp_path / "a.csv")
+        from_series(tmp_path / "a.csv")
 
 
 def test_csv_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(own_task, "MOST_BYTES", 100)
     (tmp_path / "a.csv").write_text("1,2,3\n2,3,4\n" * 10)
     with pytest.raises(MrntkError, match="more than the limits"):
-        from_csv(tmp_path / "a.csv")
+        from_series(tmp_path / "a.csv")
 
 
 # which of them

@@ -67,9 +67,9 @@ def test_reading_a_small_file(tmp_path):
     "old, new, sentence",
     [
         ("3,4,5:1", "3,4:1", "two.ts, line 8: 2 values instead of 3"),
-        ("3,4,5:1", "3,x,5:1", "two.ts, line 8: could not convert string to float: 'x'"),
+        ("3,4,5:1", "3,x,5:1", "two.ts, line 8: 'x' is no number"),
         ("3,4,5:1", "3,nan,5:1", "two.ts, line 8: a value that is missing or not finite"),
-        ("3,4,5:1", "3,?,5:1", "two.ts, line 8: could not"),
+        ("3,4,5:1", "3,?,5:1", "two.ts, line 8: a value that is missing or not finite, '?'"),
         ("3,4,5:1", "3,4,5", "two.ts, line 8: the label '' is not one of 1, 2"),
         ("3,4,5:1", "3,4,5:3", "two.ts, line 8: the label '3' is not one of 1, 2"),
         ("3,4,5:1", "3,4,5:6,7,8:1", "two.ts, line 8: the label '6,7,8:1' is not"),
