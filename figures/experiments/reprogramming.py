@@ -4,6 +4,7 @@ gives then.
 
 import numpy as np
 
+from mrntk.model.accuracy import accuracy
 from mrntk.model.input_maps import INPUT_MAPS
 from mrntk.model.reprogram import Reprogram, predict
 from mrntk.prediction.before_training import before_training
@@ -19,7 +20,7 @@ LOSSES = {"mse": mse_loss, "ce": cross_entropy_loss}
 def loss_and_accuracy(model, x, y, loss: str) -> tuple[float, float]:
     """(mean loss, share of right answers) on inputs x with one-hot targets y."""
     outputs = predict(model, x, batch=500)
-    return float(LOSSES[loss](lambda out: out, outputs, y)), float((np.argmax(outputs, 1) == np.argmax(y, 1)).mean())
+    return float(LOSSES[loss](lambda out: out, outputs, y)), float(accuracy(outputs, y))
 
 
 def source_quality(source, task, *, loss: str = "mse", shown: int | None = 1000) -> dict:

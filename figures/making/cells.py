@@ -2,8 +2,8 @@
 
 A cell is one call of a figure module's `compute`, given by its keyword arguments. What is finished lies in
 data/SCALE/pieces/ID/ until the figure's data are whole. Its name says what it was computed from: the arguments, the seed, the
-code that `compute` reaches and JAX's version, and nothing of the machine or of Python. So after a kill only what is missing is
-computed, also on another machine that has the pieces: at course scale Git does not ignore them.
+code that `compute` reaches, JAX's version and flags that change numbers, and nothing of the machine or of Python. So after a
+kill only what is missing is computed, also on another machine that has the pieces: at course scale Git does not ignore them.
 """
 
 import hashlib
@@ -24,6 +24,7 @@ import pandas as pd
 from mrntk.support.compiled import keep_compiled
 from mrntk.support.errors import MrntkError
 from mrntk.support.files import write_atomically
+from mrntk.support.pinned import pinned, unpinned
 
 DIGITS = "%.8g"  # of what is written; more would differ between machines
 
@@ -51,8 +52,10 @@ def make_cells(module: Path, code: str, pieces: list[dict], seed: int, folder: P
     """
     jax = importlib.metadata.version("jax")
 
+    flags = {name: value for name, value in unpinned().items() if name != "device"}  # two machines may share the pieces
+
     def name(arguments: dict) -> str:
-        text = json.dumps([code, jax, seed, arguments], sort_keys=True)
+        text = json.dumps([code, jax, flags, seed, arguments], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     return [Cell(module, arguments, seed, folder / f"{name(arguments)}.json") for arguments in pieces]
@@ -98,7 +101,8 @@ def compute(cell: Cell) -> dict:
     from .registry import load
 
     started = time.perf_counter()
-    found = load(cell.module).module.compute(jax.random.key(cell.seed), **cell.arguments)
+    with pinned():
+        found = load(cell.module).module.compute(jax.random.key(cell.seed), **cell.arguments)
     return {"csv": to_csv(pd.DataFrame(found)), "seconds": round(time.perf_counter() - started, 2)}
 
 

@@ -26,6 +26,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from ..support.arrays import Array
 from ..support.errors import MrntkError
+from ..support.pinned import pinned
 
 BIAS_STD = 0.1**0.5  # biases N(0, 0.1), as for the sources
 LARGEST_WEIGHT = 2**31  # bytes that a stored W may take
@@ -146,9 +147,10 @@ class FullyConnected(InputMap):
                 f"source_shape={source_shape}, target_shape={target_shape}: W would take {4 * d_s * d_t / 1e9:.1f} GB; "
                 "use SeededFullyConnected, which never stores it, or VisualPrompt."
             )
-        key_w, key_b = jax.random.split(key)
-        self.weight = jax.random.normal(key_w, (d_s, d_t)) * (2 / d_t) ** 0.5
-        self.bias = jax.random.normal(key_b, (d_s,)) * BIAS_STD
+        with pinned():
+            key_w, key_b = jax.random.split(key)
+            self.weight = jax.random.normal(key_w, (d_s, d_t)) * (2 / d_t) ** 0.5
+            self.bias = jax.random.normal(key_b, (d_s,)) * BIAS_STD
         self.source_shape = tuple(source_shape)
 
     def __call__(self, x: Float[Array, "*dT"]) -> Float[Array, "*dS"]:
@@ -184,6 +186,7 @@ class SeededFullyConnected(InputMap):
     def num_parameters(self) -> int:
         return math.prod(self.source_shape) * (math.prod(self.target_shape) + 1)
 
+    @pinned(x64=None)
     def weight_rows(self, i: Int[Array, ""]) -> tuple[Float[Array, "rows dT"], Float[Array, " rows"]]:
         """The i-th block of rows of W and of c, in float32."""
         key_w, key_b = jax.random.split(jax.random.fold_in(self.key, i))

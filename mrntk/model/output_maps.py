@@ -14,6 +14,7 @@ from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
 from ..support.arrays import Array
 from ..support.errors import MrntkError
+from ..support.pinned import pinned
 from .input_maps import Factor
 
 
@@ -93,6 +94,7 @@ class TrainedLinear(OutputMap):
     bias: Float[Array, " cT"] | None = None
 
     @classmethod
+    @pinned()
     def random(cls, key: PRNGKeyArray, num_source: int, num_target: int, *, use_bias: bool = True) -> "TrainedLinear":
         """Weights N(0, 1/c_S), biases (where there are any) zero."""
         weight = jax.random.normal(key, (num_target, num_source)) * num_source**-0.5
@@ -125,6 +127,7 @@ def _check_enough(num_source: int, num_target: int):
         )
 
 
+@pinned()
 def random_mapping(key: PRNGKeyArray, num_source: int, num_target: int) -> LinearOutput:
     """Every target class gets its own source class, drawn at random (Elsayed et al. 2019 fix one arbitrarily too).
 

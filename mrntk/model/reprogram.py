@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from ..support.arrays import Array
 from ..support.errors import MrntkError
+from ..support.pinned import pinned
 from ..support.precision import double
 from .input_maps import InputMap
 from .output_maps import IdentityOutput
@@ -99,5 +100,5 @@ def predict_float64(
     >>> predict_float64(model, np.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [[3.0, 6.0], [9.0, 12.0]]
     """
-    with jax.enable_x64(True):
+    with pinned(x64=True):
         return np.asarray(predict(double(model), np.asarray(x, np.float64), batch=batch))

@@ -12,6 +12,7 @@ from ..model.input_maps import Factor
 from ..model.reprogram import Reprogram
 from ..support.arrays import Array
 from ..support.errors import MrntkError
+from ..support.pinned import pinned
 from ..support.precision import double, in_float64
 from .plan import Sizes, available_memory, plan, plan_rows, sizes
 from .rows import blocks, compute_rows, jacobian_rows
@@ -140,7 +141,7 @@ def empirical_ntk(
         raise MrntkError(f"memory_limit={memory_limit}: give bytes, more than 0, or leave it out.")
     x = _checked(x, "x")
     x_other = None if x_other is None else _checked(x_other, "x_other")
-    with jax.enable_x64(True):  # several processes must pass NumPy arrays
+    with pinned(x64=True):  # several processes must pass NumPy arrays
         model = double(model)
         if mesh is None:  # placed once; NumPy has converted them, which compiles nothing
             model = jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf, model)

@@ -7,12 +7,12 @@ A fully connected source goes by NumPy, all examples at once (`mrntk.ntk.plain`)
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from ..model.reprogram import Reprogram
+from ..support.pinned import pinned
 from . import plain, rows
 
 BLOCK = 4  # examples differentiated at once
@@ -46,7 +46,7 @@ def passes(source: Callable, z: Float[np.ndarray, "N *dS"], say: Callable = quie
     for place in rows.blocks(len(z), BLOCK):
         say(place.start / len(z))
         full = z[np.minimum(np.arange(place.start, place.start + BLOCK), len(z) - 1)]  # filled up with the last example
-        with jax.enable_x64(True):
+        with pinned(x64=True):
             scores, pull = rows.forward(source, jnp.asarray(full))
             scores = np.asarray(scores)
 
@@ -58,7 +58,7 @@ def passes(source: Callable, z: Float[np.ndarray, "N *dS"], say: Callable = quie
                 say((place.start + n * row / k) / len(z))
                 cotangent = np.zeros((BLOCK, w.shape[-1]))
                 cotangent[:n] = w[:, row]
-                with jax.enable_x64(True):
+                with pinned(x64=True):
                     back[:, row] = np.asarray(rows.pull_back(pull, jnp.asarray(cotangent)))[:n]
             return back
 

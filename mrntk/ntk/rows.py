@@ -18,6 +18,7 @@ from jaxtyping import Float
 from ..model.input_maps import Factor
 from ..model.reprogram import Reprogram
 from ..support.arrays import Array
+from ..support.pinned import pinned
 from .storage import Rows
 
 
@@ -138,7 +139,7 @@ def compute_rows(
         rows[part] = tuple(Factor(*(_on_host(f, mesh)[: part.stop - part.start] for f in pair)) for pair in factors)
 
     def in_a_thread(part: slice):
-        with jax.enable_x64(True):  # which holds for one thread
+        with pinned(x64=True):  # which holds for one thread
             one_block(part)
 
     parts = list(blocks(count, size))

@@ -31,6 +31,7 @@ import numpy as np
 import scipy.special
 from jaxtyping import Float, Int
 
+from ..model.accuracy import accuracy
 from ..spectrum import Spectrum, as_matrix, spectrum
 from ..support.arrays import Array
 from ..support.errors import MrntkError
@@ -120,11 +121,6 @@ def check_targets(y: Array, outputs: Array, loss: str = "mse"):
 def check_pair(test_kernel, test_outputs, name: str):
     if (test_kernel is None) != (test_outputs is None):
         raise MrntkError(f"test_kernel and {name} belong together: give both or neither.")
-
-
-def _accuracy(outputs: Float[Array, "T N c"], y: Float[Array, "N c"]) -> Float[np.ndarray, " T"]:
-    """Share of examples whose largest output is the target's largest."""
-    return np.mean(np.argmax(outputs, -1) == np.argmax(y, -1), axis=-1)
 
 
 class Prediction:
@@ -230,13 +226,13 @@ class Prediction:
     def accuracy(self, times: Times, y: Float[Array, "N c"]) -> Float[np.ndarray, " T"]:
         """Share of training inputs whose largest output f = r + y is the target's largest."""
         check_targets(y, self.unlearned)
-        return _accuracy(self.residual(times) + y, y)
+        return accuracy(self.residual(times) + y, y)
 
     def test_accuracy(self, times: Times, y_test: Float[Array, "M c"]) -> Float[np.ndarray, " T"]:
         """The same on the test inputs."""
         residual = self.test_residual(times)
         check_targets(y_test, self.test_start)
-        return _accuracy(residual + y_test, y_test)
+        return accuracy(residual + y_test, y_test)
 
     def steps_to(self, loss: float) -> int | None:
         """The first number of steps after which the training loss is at most `loss`; None if it never is."""

@@ -18,6 +18,7 @@ from jaxtyping import Float, PRNGKeyArray
 from ..model.reprogram import predict
 from ..support.arrays import Array
 from ..support.errors import MrntkError, first_line
+from ..support.pinned import pinned
 from ..training import TrainingResult, fit
 from .networks import reinitialise
 
@@ -54,6 +55,7 @@ class FeatureCNN(eqx.Module):
     num_outputs: int = eqx.field(static=True)
     name: str = eqx.field(static=True)
 
+    @pinned()
     def __init__(
         self,
         num_features: int,

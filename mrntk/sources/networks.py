@@ -12,10 +12,12 @@ from jaxtyping import Float, PRNGKeyArray
 
 from ..support.arrays import Array
 from ..support.errors import MrntkError
+from ..support.pinned import pinned
 
 BIAS_STD = 0.1**0.5
 
 
+@pinned()
 def reinitialise(layer, key: PRNGKeyArray):
     """The same linear or convolutional layer with the paper's random weights and biases."""
     key_w, key_b = jax.random.split(key)
@@ -59,6 +61,7 @@ class DNN(eqx.Module):
     num_outputs: int = eqx.field(static=True)
     name: str = eqx.field(static=True)
 
+    @pinned()
     def __init__(self, input_shape: tuple[int, ...], num_outputs: int, *, depth: int, width: int, key: PRNGKeyArray):
         _check_sizes(depth=depth, width=width)
         sizes = [math.prod(input_shape)] + [width] * (depth - 1) + [num_outputs]
@@ -90,6 +93,7 @@ class CNN(eqx.Module):
     num_outputs: int = eqx.field(static=True)
     name: str = eqx.field(static=True)
 
+    @pinned()
     def __init__(self, input_shape: tuple[int, ...], num_outputs: int, *, depth: int, width: int, key: PRNGKeyArray):
         _check_sizes(depth=depth, width=width)
         _check_images(input_shape)
@@ -121,6 +125,7 @@ class VGG(eqx.Module):
     num_outputs: int = eqx.field(static=True)
     name: str = eqx.field(static=True)
 
+    @pinned()
     def __init__(
         self,
         input_shape: tuple[int, ...],
@@ -164,6 +169,7 @@ class ResidualBlock(eqx.Module):
     second: eqx.nn.Conv2d
     shortcut: eqx.nn.Conv2d | None
 
+    @pinned()
     def __init__(self, n_in: int, n_out: int, key: PRNGKeyArray):
         k1, k2, k3 = jax.random.split(key, 3)
         self.first, self.second = _conv(n_in, n_out, k1), _conv(n_out, n_out, k2)
@@ -187,6 +193,7 @@ class ResNet(eqx.Module):
     num_outputs: int = eqx.field(static=True)
     name: str = eqx.field(static=True)
 
+    @pinned()
     def __init__(
         self,
         input_shape: tuple[int, ...],

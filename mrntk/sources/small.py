@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from ..support.pinned import pinned
 from ..tasks import Task, load_task
 from ..tasks.task import rows_in_turn
 from ..training import train_source
@@ -42,7 +43,7 @@ def random_network(depth: int, seed: int | tuple[int, ...], size: Size = WHOLE) 
         std = (2 / array.shape[1]) ** 0.5 if len(array.shape) > 1 else BIAS_STD
         return jnp.asarray(std * rng.normal(size=array.shape), array.dtype)
 
-    with jax.enable_x64(False):
+    with pinned():
         make = partial(DNN, shape, CLASSES, depth=depth, width=size.width)
         return jax.tree.map(drawn, eqx.filter_eval_shape(lambda key: make(key=key), jax.random.key(0)))
 
@@ -50,7 +51,7 @@ def random_network(depth: int, seed: int | tuple[int, ...], size: Size = WHOLE) 
 def _trained(start: DNN, task: Task, rows, size: Size, seed: int) -> DNN:
     """After so many epochs with the squared loss."""
     x, y = task.x_train[rows].astype(np.float32), task.one_hot(task.y_train[rows])
-    with jax.enable_x64(False):
+    with pinned():
         return train_source(start, x, y, key=jax.random.key(seed), epochs=size.epochs)[0]
 
 

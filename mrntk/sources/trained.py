@@ -15,6 +15,7 @@ from ..support.cache import cache_folder
 from ..support.cards import Card, Entry
 from ..support.checkpoints import hash_of, read_checkpoint, write_checkpoint
 from ..support.errors import MrntkError
+from ..support.pinned import pinned, unpinned
 from ..tasks import Task, load_task
 from ..training import fit
 from ..training.recipes import source_optimiser
@@ -98,6 +99,7 @@ def _network(family: str, input_shape, num_outputs: int, key, sizes: dict[str, i
     return FAMILIES[family](tuple(input_shape), num_outputs, key=key, **given)
 
 
+@pinned()
 def held_out_tenth(task: Task, per_class: int | None, key):
     """((x, y), (x, y) held out): a tenth of every class, at least one example, drawn with the key."""
     most = int(np.bincount(task.y_train, minlength=task.num_classes).min())
@@ -112,6 +114,7 @@ def held_out_tenth(task: Task, per_class: int | None, key):
     return tuple((task.x_train[rows], task.one_hot(task.y_train[rows])) for rows in (rest, held_out))
 
 
+@pinned()
 def train(
     family: str,
     task: Task,
@@ -124,7 +127,7 @@ def train(
     """A network of `family` with these `sizes`, trained on `task`; from the cache if it has been trained before.
 
     An interrupted training goes on where it stopped. The cache knows a training by everything that its numbers depend on:
-    family, sizes, recipe, the data themselves, the seed and JAX's version.
+    family, sizes, recipe, the data themselves, the seed, JAX's version, the kind of device and the flags that change numbers.
 
     Parameters
     ----------
@@ -145,6 +148,7 @@ def train(
     identity = {
         "family": family, "sizes": json.dumps(sizes, sort_keys=True), "recipe": json.dumps(asdict(recipe)), "seed": str(seed),
         "data": hash_of(task.x_train, task.y_train), "jax": jax.__version__, "numbers": str(NUMBERS_VERSION),
+        "unpinned": json.dumps(unpinned()),
     }  # fmt: skip
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     folder = cache_folder("sources")
@@ -184,6 +188,7 @@ def _terminal_bar(words: str) -> Callable:
     return lambda epochs: tqdm(epochs, desc=words, unit="epoch", disable=None, leave=False)
 
 
+@pinned()
 def load_family(
     family: str,
     *,

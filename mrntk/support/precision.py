@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .pinned import pinned
+
 
 def double(tree):
     """The same tree with every floating array as a float64 array of NumPy, which keeps its precision outside `jax.enable_x64`,
@@ -23,7 +25,7 @@ def in_float64(function):
 
     @wraps(function)
     def wrapped(*args, **kwargs):
-        with jax.enable_x64(True):
+        with pinned(x64=True):
             return double(function(*double(args), **double(kwargs)))
 
     return wrapped

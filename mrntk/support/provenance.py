@@ -49,6 +49,8 @@ def provenance() -> dict:
 
     import jax
 
+    from .pinned import unpinned
+
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
@@ -57,5 +59,6 @@ def provenance() -> dict:
         "device": jax.devices()[0].device_kind,
         "processor": processor(),
         "cores": os.cpu_count(),
+        "settings": unpinned(),
         "system": f"{platform.system()} {platform.machine()}",
     }

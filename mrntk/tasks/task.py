@@ -9,8 +9,10 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from ..support.cards import Card
 from ..support.errors import MrntkError
+from ..support.pinned import pinned
 
 
+@pinned()
 def _orders(key: PRNGKeyArray, sizes: list[int]) -> list[Int[np.ndarray, " n"]]:
     """A random order of n things for each n in `sizes`, by sorting random bits.
 

@@ -18,6 +18,7 @@ from jaxtyping import Float, Key, PRNGKeyArray, Shaped
 from ..model.reprogram import Reprogram
 from ..support.arrays import Array
 from ..support.errors import MrntkError, first_line
+from ..support.pinned import pinned
 from ..support.precision import in_float64
 from .epochs import (
     ALL,
@@ -107,6 +108,7 @@ def _checked(model, x, y, validation, loss, batch, epochs, patience, checkpoint_
     return Data(train, None if validation is None else _examples(names, model, *validation, loss))
 
 
+@pinned(x64=None)
 def fit(
     model,
     x: Float[Array, "N *shape"],
@@ -191,6 +193,7 @@ def fit(
     return result_of(model, state, losses, training)
 
 
+@pinned(x64=None)
 def fit_seeds(
     make_model: Callable,
     keys: Key[jax.Array, " seeds"],

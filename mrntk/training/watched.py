@@ -47,9 +47,9 @@ def descend(
     """
     b = plain.output_matrix(model.output_map, model.source.num_outputs)
     for done in range(steps + 1):
-        z = plain.apply_input_map(model.input_map, x)
-        outputs, s = np.zeros(y.shape), np.zeros_like(z)
         with np.errstate(over="ignore", invalid="ignore"):
+            z = plain.apply_input_map(model.input_map, x)
+            outputs, s = np.zeros(y.shape), np.zeros_like(z)
             for one in passes(model.source, z, lambda share, done=done: say((done + share) / (steps + 1))):
                 outputs[one.place] = one.scores @ b.T
                 error = output_error(outputs[one.place], y[one.place], loss) @ b / len(y)

@@ -41,7 +41,7 @@ def test_it_is_gradient_descent(model):
 def test_one_step_follows_the_gradient_of_the_loss(model, loss):
     (_, _), (after, _) = descend(model, X, Y, step=0.1, steps=1, loss=loss)
     with jax.enable_x64(True):
-        theta, rest = eqx.partition(double(model.input_map, jnp), eqx.is_inexact_array)
+        theta, rest = eqx.partition(double(model.input_map), eqx.is_inexact_array)
 
         def value(theta):
             return LOSSES[loss](Reprogram(eqx.combine(theta, rest), model.source, model.output_map), jnp.asarray(X), Y)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from ...model.accuracy import accuracy
 from ...model.output_maps import LinearOutput, bayesian_mapping, frequency_mapping
 from ...model.reprogram import Reprogram
 from ...ntk.passes import outputs_and_rows, quietly, scores
@@ -150,8 +151,8 @@ def analyse(setting: Setting, own: Network | None = None, say: Callable = quietl
         before = begun.before
         step = setting.fraction * before.stability_limit(setting.loss)
         losses, last = _predicted(before, setting.loss, step)
-        accuracy = float((last.argmax(1) == begun.data.labels).mean())
-        return Analysis(setting, begun, before.spectrum.label_weights(before.labels)[::-1], step, losses, accuracy)
+        right = float(accuracy(last, before.y))
+        return Analysis(setting, begun, before.spectrum.label_weights(before.labels)[::-1], step, losses, right)
 
 
 def _predicted(before: BeforeTraining, loss: str, step: float):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...model.accuracy import accuracy
 from ...ntk.passes import quietly, scores
 from ...ntk.plain import apply_input_map
 from ...training.watched import descend
@@ -28,10 +29,6 @@ class WatchedTraining(NamedTuple):
         return not np.isfinite(self.losses[-1])
 
 
-def _accuracy(outputs, y) -> float:
-    return float((outputs.argmax(1) == y.argmax(1)).mean())
-
-
 def train(analysis: Analysis, say: Callable = quietly) -> Iterator[WatchedTraining]:
     """Full-batch gradient descent on theta_A, in float64, with the step size of the prediction; a look after every step.
 
@@ -50,8 +47,8 @@ def train(analysis: Analysis, say: Callable = quietly) -> Iterator[WatchedTraini
             if step % TEST_EVERY == 0:
                 z = apply_input_map(model.input_map, x_test)
                 tested = scores(model.source, z, lambda share, step=step: say((step + 1) / (STEPS + 1)))
-                test_accuracy = _accuracy(tested @ b.T, data.y_test)
+                test_accuracy = float(accuracy(tested @ b.T, data.y_test))
         done = step == STEPS or not np.isfinite(losses[-1])
-        yield WatchedTraining(tuple(losses), _accuracy(outputs, before.y), test_accuracy, done)
+        yield WatchedTraining(tuple(losses), float(accuracy(outputs, before.y)), test_accuracy, done)
         if done:
             return

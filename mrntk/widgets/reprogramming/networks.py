@@ -5,11 +5,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-import jax
-
 from ...sources.registry import load_source
 from ...sources.small import HALF, random_network, trained_half_network
 from ...support.errors import MrntkError
+from ...support.pinned import pinned
 from ...support.precision import double
 from .setting import OWN, SMALL, SOURCES, Setting
 
@@ -40,7 +39,7 @@ def _network(name: str, depth: int, seed: int):
     if name.endswith("-untrained"):
         options["untrained"] = seed
     source = load_source(name.removesuffix("-untrained"), **options)
-    with jax.enable_x64(True):
+    with pinned(x64=True):
         return double(source)
 
 
@@ -73,7 +72,7 @@ def own_network(path, digest: str, *, words: str) -> Network:
     MrntkError
         If it cannot be read, is too large, or takes anything but images of 1 or 3 channels or series of 1.
     """
-    with jax.enable_x64(True):
+    with pinned(x64=True):
         source = double(load_source(path))
     shape = source.input_shape
     if not (len(shape) == 3 and shape[0] in (1, 3)) and not (len(shape) == 2 and shape[0] == 1):
