@@ -56,7 +56,7 @@ class _Rows:
             row = np.full(1, np.nan)
         if not np.isfinite(row).all():
             raise self._wrong_value(fields)
-        self.length = self.length or len(row)
+        self.length = len(row) if self.length is None else self.length
         if len(row) != self.length:
             raise self.wrong(f"{len(row)} values instead of {self.length}")
         self.values.append(row)
