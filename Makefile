@@ -6,7 +6,7 @@
 #   make book       the course as a site in book/, with slides and versions for students and teachers
 #   make claims     what the paper claims, and what the data say of it
 PYTHON ?= python3
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 SCALE ?= $(or $(MRNTK_SCALE),course)
 export JAX
 

@@ -4,7 +4,6 @@ Does nothing when the environment already holds what requirements.txt, pyproject
 Every failure ends in one sentence on stderr and exit code 2.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -14,8 +13,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None
+
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "setup.json"
 OLDEST = (3, 11)
 VARIANTS = ("cpu", "cuda12", "cuda13")
@@ -68,10 +73,10 @@ def wanted(variant):
 def installed():
     """The stamp of the last finished set-up, or None (none yet, or its Python is gone)."""
     try:
-        stamp = json.loads(STAMP.read_text())
+        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return stamp if (VENV / "bin" / "python").exists() else None
+    return stamp if PYTHON.exists() else None
 
 
 def explain(output, variant="cpu"):
@@ -86,9 +91,14 @@ def explain(output, variant="cpu"):
 
 def pip(arguments, variant):
     """Run the environment's pip; raise SetupError with one sentence if it fails."""
-    command = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--retries", "2", "--quiet"]
+    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--retries", "2", "--quiet"]
     process = subprocess.run(
-        command + arguments, cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
+        command + arguments,
+        cwd=str(ROOT),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
     )
     if process.returncode:
         raise SetupError(explain(process.stdout, variant))
@@ -97,7 +107,11 @@ def pip(arguments, variant):
 def create(python):
     """Make .venv with `python`, or say which system package is missing."""
     process = subprocess.run(
-        [python, "-m", "venv", str(VENV)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
+        [python, "-m", "venv", str(VENV)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
     )
     if process.returncode:
         if re.search("ensurepip|python3-venv", process.stdout):
@@ -141,7 +155,7 @@ def install(variant, say=print):
         if fresh:
             shutil.rmtree(str(VENV), ignore_errors=True)
         raise
-    STAMP.write_text(json.dumps(wanted(variant)))
+    STAMP.write_text(json.dumps(wanted(variant)), encoding="utf-8")
     say("Done.")
 
 
@@ -152,8 +166,9 @@ def main():
         raise SetupError("JAX={} is unknown: choose one of {}".format(variant, ", ".join(VARIANTS)))
     if before == wanted(variant):
         return
-    with open(str(ROOT / ".setup.lock"), "w") as lock:  # two `make` at once: the second waits, then finds it done
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with open(str(ROOT / ".setup.lock"), "wb") as lock:  # two `make` at once: the second waits, then finds it done
+        if fcntl:
+            fcntl.flock(lock, fcntl.LOCK_EX)
         if installed() != wanted(variant):
             install(variant, say=lambda text: print(text, flush=True))
 

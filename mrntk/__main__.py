@@ -4,11 +4,15 @@ Figures, claims and notebooks stand in the checkout, not in this package; so do 
 """
 
 import argparse
+import errno
 import importlib
 import io
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+from .support.environment import check_environment
 from .support.errors import MrntkError
 from .support.files import write_atomically
 
@@ -81,7 +85,8 @@ def _doctor(arguments) -> int:
 def _app(arguments) -> int:
     from .widgets.app import app
 
-    return app(arguments.port, arguments.address, arguments.visitors, browser=False if arguments.no_browser else None)
+    browser = False if arguments.no_browser else None
+    return app(arguments.port, arguments.address, arguments.visitors, browser, arguments.base, arguments.trusted_host)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -103,24 +108,57 @@ def parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     app = commands.add_parser("app", help="serve the explorer as a web page")
-    app.add_argument("--port", type=int, default=8866)
+    app.add_argument("--port", type=int, default=8866, help="0 takes a free one (default: 8866)")
     app.add_argument(
         "--address", default="127.0.0.1", help="where to listen (default: 127.0.0.1, which only this machine reaches)"
     )
     app.add_argument("--visitors", type=int, default=16, metavar="N", help="at most so many at a time (default: 16)")
+    app.add_argument(
+        "--base",
+        default="/",
+        metavar="PATH",
+        help="behind a proxy: the path that it hands on to the page, such as /explorer/",
+    )
+    app.add_argument(
+        "--trusted-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="behind a proxy: the name that visitors know",
+    )
     app.add_argument("--no-browser", action="store_true", help="only print the address")
     app.set_defaults(run=_app)
     return top
 
 
-def main(words: list[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    words = sys.argv[1:] if words is None else words
+def _run(words: list[str]) -> int:
     try:
         if words and words[0] in IN_CHECKOUT:
+            check_environment()
             return checkout_module(IN_CHECKOUT[words[0]][0], words[0]).main(words[1:])
         arguments = parser().parse_args(words)
+        check_environment()
         return arguments.run(arguments)
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where what cannot be written is caught
+
+
+def main(words: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a "?" for a letter that the terminal cannot show
+    try:
+        return _run(sys.argv[1:] if words is None else words)
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        if error.errno == errno.EPIPE:  # whoever read the output, such as head, has enough
+            return 141  # as programs that SIGPIPE ends
+        print(f"mrntk: the output cannot be written ({error.strerror}): free some space.", file=sys.stderr)
+        return 2
     except MrntkError as error:
         print(f"mrntk: {error}", file=sys.stderr)
         return 2

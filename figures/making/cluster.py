@@ -1,8 +1,25 @@
 """Where many cells are computed: processes of this machine, or the workers of a Dask cluster."""
 
+import os
+import threading
+import time
 from contextlib import contextmanager
 
+import psutil
+
 from mrntk.support.errors import MrntkError
+
+
+def end_with_parent():
+    """From now on this process ends soon after its parent, whatever ended that. The workers of Dask do so by themselves."""
+    parent = psutil.Process().parent()
+
+    def watch():
+        while psutil.Process().parent() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
@@ -17,7 +34,7 @@ def backend(dask: str | None, jobs: int):
         If dask is not installed, or its scheduler does not answer.
     """
     if dask is None:
-        yield {"backend": "loky", "n_jobs": jobs, "inner_max_num_threads": 1}
+        yield {"backend": "loky", "n_jobs": jobs, "inner_max_num_threads": 1, "initializer": end_with_parent}
         return
     try:
         from distributed import Client, LocalCluster

@@ -33,7 +33,8 @@ def _duration(figure: Figure) -> str:
     """What computing its data took, in words."""
     if figure.source.id != figure.id:
         return f"drawn from the data of [{figure.source.id}](#{figure.source.id})"
-    minutes = json.loads((figures_folder() / "data" / "course" / f"{figure.id}.json").read_text())["seconds"] / 60
+    record = figures_folder() / "data" / "course" / f"{figure.id}.json"
+    minutes = json.loads(record.read_text(encoding="utf-8"))["seconds"] / 60
     words = f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute" if minutes > 0.5 else "seconds"
     return f"computing its data took {words} of one of two workers ([record](data/course/{figure.id}.json))"
 
@@ -86,7 +87,10 @@ def with_table(readme: str, found: Sequence[Verdict]) -> str:
 def pages() -> dict[Path, str]:
     """Every generated page with the text that it should have."""
     found, readme = verdicts(), figures_folder().parent / "README.md"
-    return {figures_folder() / "README.md": gallery(found), readme: with_table(readme.read_text(), found)}
+    return {
+        figures_folder() / "README.md": gallery(found),
+        readme: with_table(readme.read_text(encoding="utf-8"), found),
+    }
 
 
 def write() -> list[Path]:

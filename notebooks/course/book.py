@@ -143,7 +143,7 @@ def index(notebooks: dict[str, NotebookNode]) -> str:
 def _static(folder: Path):
     for name, text in STYLES.items():
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, encoding="utf-8")
     for part in MATHJAX:
         origin, target = mathjax_folder() / part, folder / "mathjax" / part
         if origin.is_dir():
@@ -161,25 +161,27 @@ def _write_sources(folder: Path):
     pages = {f"notebooks/{name}.ipynb" for name in notebooks} | set(PAGES)
     for name, notebook in notebooks.items():
         deck = markdown(slides(notebook, name, folder / "slides"))
-        (folder / "slides" / f"{name}.md").write_text(links.within(deck, f"notebooks/{name}.ipynb", set(), root))
+        text = links.within(deck, f"notebooks/{name}.ipynb", set(), root)
+        (folder / "slides" / f"{name}.md").write_text(text, encoding="utf-8")
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = links.within(cell.source, f"notebooks/{name}.ipynb", pages, root)
         nbformat.write(page(notebook, name), folder / "notebooks" / f"{name}.ipynb")
     for name in PAGES:
         (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(links.within((root / name).read_text(), name, pages, root))
+        text = (root / name).read_text(encoding="utf-8")
+        (folder / name).write_text(links.within(text, name, pages, root), encoding="utf-8")
     rendered = root / "figures" / "rendered" / "course"
     shutil.copytree(rendered, folder / "figures" / "rendered" / "course", ignore=shutil.ignore_patterns("*.pdf"))
     for version in versions.VERSIONS:
         versions.write(version, folder / "extra" / "versions")
-    (folder / "index.md").write_text(index(notebooks))
+    (folder / "index.md").write_text(index(notebooks), encoding="utf-8")
     decks = "\n".join(f"- [{title(notebook)}]({name}.md)" for name, notebook in notebooks.items())
     tree = "\n".join(["```{toctree}", ":hidden:", "", *notebooks, "```"])
-    (folder / "slides" / "index.md").write_text(f"# Slides\n\n## Decks\n\n{decks}\n\n{tree}\n")
+    (folder / "slides" / "index.md").write_text(f"# Slides\n\n## Decks\n\n{decks}\n\n{tree}\n", encoding="utf-8")
     for part, settings in ((folder, BOOK), (folder / "slides", SLIDES)):
         _static(part / "_static")
-        (part / "conf.py").write_text(_COMMON + settings)
+        (part / "conf.py").write_text(_COMMON + settings, encoding="utf-8")
 
 
 def _sphinx(builder: str, source: Path, target: Path):
@@ -197,7 +199,7 @@ def _sphinx(builder: str, source: Path, target: Path):
         str(source),
         str(target),
     ]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         raise MrntkError(f"the book could not be built: {(done.stderr or done.stdout).strip()}")
 

@@ -40,8 +40,8 @@ def pages() -> dict[Path, str]:
     """Each page with the text that it should have."""
     guide, readme = notebooks_folder() / "instructor_guide.md", notebooks_folder().parent / "README.md"
     return {
-        guide: _between(guide.read_text(), "answers", answers()),
-        readme: _between(readme.read_text(), "course", table()),
+        guide: _between(guide.read_text(encoding="utf-8"), "answers", answers()),
+        readme: _between(readme.read_text(encoding="utf-8"), "course", table()),
     }
 
 

@@ -74,7 +74,7 @@ class _Page(HTMLParser):
 
 def problems(site: Path) -> list[str]:
     """What is wrong with the links of a built site: files and anchors that are not there, and anything loaded from elsewhere."""
-    pages = {path: _Page(path.read_text()) for path in sorted(site.rglob("*.html"))}
+    pages = {path: _Page(path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html"))}
     found = []
     for path, page in pages.items():
         name = path.relative_to(site)

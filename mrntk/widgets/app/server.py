@@ -6,9 +6,12 @@ see `Server.init_handlers`. A page can change the state of the widgets in its ow
 
 import logging
 import os
-import socket
+import re
+import subprocess
+import sys
 import threading
 import webbrowser
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,14 +19,14 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_server.services.kernels.handlers import KernelHandler
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.web import HTTPError
-from traitlets import Integer
+from traitlets import Integer, List
 from traitlets.config import Config
 from voila.app import Voila
 from voila.tornado.handler import TornadoVoilaHandler
 
-from mrntk.support.browser import can_show_browser
-
+from ...support.browser import can_show_browser
 from ...support.errors import MrntkError
+from ...support.port import usable_port
 from ..reprogramming.upload import LARGEST
 
 HERE = Path(__file__).resolve().parent
@@ -78,6 +81,12 @@ class Page(TornadoVoilaHandler):
         _ = self.xsrf_token  # reading it sets the cookie without which the page's farewell is refused
         await super().get()
 
+    def head(self, path=None):
+        """Whether there is a page, without a kernel for it."""
+        if path:
+            raise HTTPError(404)
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+
     def write_error(self, status_code: int, **words):
         error = (words.get("exc_info") or (None, None))[1]
         said = getattr(error, "reason", None) or {404: "There is no such page here.", 403: "This is not allowed."}.get(
@@ -90,6 +99,7 @@ class Page(TornadoVoilaHandler):
 class Server(Voila):
     """Voila with fewer doors."""
 
+    trusted_hosts = List(config=True)
     config_file_paths = []  # the reader's own settings of Voila are for other notebooks
 
     def setup_template_dirs(self):
@@ -98,7 +108,10 @@ class Server(Voila):
 
     def init_settings(self) -> dict:
         return super().init_settings() | {
-            "allow_remote_access": self.ip != LOCAL,  # else only requests that call this machine localhost
+            "allow_remote_access": self.ip != LOCAL,  # else only requests that call this machine by one of these names
+            "local_hostnames": ["localhost", *self.trusted_hosts],
+            # a proxy may have called us by another name than the visitor called it
+            "allow_origin_pat": rf"https?://({'|'.join(map(re.escape, self.trusted_hosts)) or '(?!)'})(:\d+)?$",
             "websocket_max_message_size": MESSAGE,
             "headers": {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"},
         }
@@ -118,13 +131,22 @@ class Server(Voila):
                 kept.append((pattern, Page, *words))
         return kept
 
+    def listen(self):
+        # The folder of the kernels' connections goes when this process ends, whatever ended it: another one waits for that.
+        program = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
+        words = [sys.executable, "-I", "-c", program, self.connection_dir]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+        with subprocess.Popen(words, stdin=subprocess.PIPE, **quiet):
+            super().listen()
+
     def launch_browser(self):
         threading.Thread(target=webbrowser.open, args=(self.display_url,), daemon=True).start()
 
 
-def configuration(port: int, address: str, visitors: int, browser: bool) -> Config:
+def configuration(port: int, address: str, visitors: int, browser: bool, base: str, hosts: Sequence[str]) -> Config:
     """What Voila is told."""
     server = {"ip": address, "port": port, "port_retries": 0, "open_browser": browser, "log_level": "ERROR"}
+    server |= {"base_url": base, "trusted_hosts": [host.lower() for host in hosts]}
     page = {
         "allow_template_override": "NO",
         "allow_theme_override": "NO",
@@ -144,37 +166,39 @@ def configuration(port: int, address: str, visitors: int, browser: bool) -> Conf
     )
 
 
-def _ensure_free(address: str, port: int):
-    """Refuse an address or port that cannot be listened on."""
-    try:
-        family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address, port))
-    except (OSError, OverflowError) as error:
-        raise MrntkError(
-            f"--address {address} --port {port} cannot be used ({error}): give another port, or an address of this machine."
-        ) from None
-
-
-def app(port: int = 8866, address: str = LOCAL, visitors: int = VISITORS, browser: bool | None = None) -> int:
+def app(
+    port: int = 8866,
+    address: str = LOCAL,
+    visitors: int = VISITORS,
+    browser: bool | None = None,
+    base: str = "/",
+    hosts: Sequence[str] = (),
+) -> int:
     """Serve the explorer as a web page until it is interrupted; returns the exit code.
 
     Parameters
     ----------
-    port : of the address.
+    port : of the address; 0 takes one that is free.
     address : where to listen; only programs of this machine reach the default.
     visitors : at the same time; a further one is asked to wait.
     browser : open one; None opens it where it would be seen.
+    base : path under which the page stands, where a proxy serves other things beside it.
+    hosts : names by which visitors call the proxy in front of the page.
 
     Raises
     ------
     MrntkError
-        If the address or the port cannot be used, or there is no place for a visitor.
+        If the address, the port, the path or a name cannot be used, or there is no place for a visitor.
     """
     if visitors < 1:
         raise MrntkError(f"--visitors {visitors}: give at least 1.")
-    _ensure_free(address, port)
+    base = f"/{base.strip('/')}/".replace("//", "/")
+    if not re.fullmatch(r"[\w./~-]+", base, re.ASCII):
+        raise MrntkError(f"--base {base}: give a path of letters, digits and the signs . _ ~ - such as /explorer/.")
+    for host in hosts:
+        if not re.fullmatch(r"[\w.-]+", host, re.ASCII):
+            raise MrntkError(f"--trusted-host {host}: give a name alone, such as www.example.org.")
+    port = usable_port(port, address)
     browser = can_show_browser() if browser is None else browser
     if address not in (LOCAL, "localhost", "::1"):
         print(
@@ -182,7 +206,7 @@ def app(port: int = 8866, address: str = LOCAL, visitors: int = VISITORS, browse
             "processor time and memory of this machine.",
             flush=True,
         )
-    where = f"http://{address if ':' not in address else f'[{address}]'}:{port}/"
+    where = f"http://{address if ':' not in address else f'[{address}]'}:{port}{base}"
     print(f"The explorer is at {where}. Stop it with Ctrl-C.", flush=True)
     if not browser:
         print(
@@ -190,7 +214,7 @@ def app(port: int = 8866, address: str = LOCAL, visitors: int = VISITORS, browse
             flush=True,
         )
     logging.getLogger("tornado").setLevel(logging.ERROR)  # not a line for every visitor
-    server = Server(config=configuration(port, address, visitors, browser))
+    server = Server(config=configuration(port, address, visitors, browser, base, hosts))
     server.initialize(argv=[])
     server.start()
     return 0

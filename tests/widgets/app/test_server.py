@@ -206,7 +206,7 @@ def test_a_message_has_at_most_the_size_of_an_upload(address, visitor):
 
 
 def test_kernels_are_limited_and_go_when_nobody_is_there():
-    kernels = server.Kernels(config=server.configuration(8866, server.LOCAL, 3, False))
+    kernels = server.Kernels(config=server.configuration(8866, server.LOCAL, 3, False, "/", ()))
     assert (kernels.most, kernels.cull_idle_timeout, kernels.cull_connected) == (3, server.IDLE, False)
     assert list(server.ThisPython().find_kernel_specs()) == ["python3"]
 
@@ -231,7 +231,13 @@ def test_the_address_says_the_setting():
 
 @pytest.mark.parametrize(
     "words, said",
-    [({"port": 99999999}, "port"), ({"address": "192.0.2.1"}, "192.0.2.1"), ({"visitors": 0}, "--visitors 0")],
+    [
+        ({"port": 99999999}, "port"),
+        ({"address": "192.0.2.1"}, "192.0.2.1"),
+        ({"visitors": 0}, "--visitors 0"),
+        ({"base": "/a b"}, "--base /a b/"),
+        ({"hosts": ["x.org:80"]}, "--trusted-host x.org:80"),
+    ],
 )
 def test_what_cannot_be_served_is_said(words, said):
     with pytest.raises(MrntkError, match=said):
@@ -253,7 +259,7 @@ def test_whoever_lets_others_in_is_warned(monkeypatch, capsys, address, warned):
             pass
 
     monkeypatch.setattr(server, "Server", Pretended)
-    monkeypatch.setattr(server, "_ensure_free", lambda *_: None)
+    monkeypatch.setattr(server, "usable_port", lambda port, address: port)
     assert main(["app", "--no-browser", "--port", "9000", "--address", address]) == 0
     said = capsys.readouterr().out
     assert ("Warning: everyone who reaches 0.0.0.0" in said) == warned and ":9000/" in said
