@@ -25,6 +25,7 @@ def in_order(words: Iterable[str]) -> list[str]:
 
     Examples
     --------
+    >>> from mrntk.tasks.labels import in_order
     >>> in_order(["10", "9", "9"]), in_order(["10", "9", "b"])
     (['9', '10'], ['10', '9', 'b'])
     """
@@ -37,6 +38,7 @@ def as_numbers(words: list[str]) -> list[str]:
 
     Examples
     --------
+    >>> from mrntk.tasks.labels import as_numbers
     >>> as_numbers(["1.0000000e+00", "1", "-0.50"]), as_numbers(["1.0", "a"])
     (['1', '1', '-0.5'], ['1.0', 'a'])
     """

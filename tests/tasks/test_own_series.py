@@ -65,7 +65,7 @@ def test_generated_files(suffix, spelled, fault, separator, quote, newline, enco
     labels = [*spelled, *spelled]
     if suffix in (".csv", ".txt"):
         head, body = "# a remark\n\n" * remarks, text_of(labels, fault, separator, quote)
-        if fault == "empty" and not separator.strip() and not quote:
+        if fault == "empty" and not separator.strip(" ") and not quote:
             fault = "short"  # blanks and nothing between them
     elif suffix == ".ts":
         head = (
@@ -91,8 +91,6 @@ def test_generated_files(suffix, spelled, fault, separator, quote, newline, enco
                 from_series(path)
             line = len(head.split("\n")) + 2
             said = "bytes that are not UTF-8 text" if unreadable else f"moves{suffix}, line {line}: {FAULTS[fault][1]}"
-            if separator == "\t" and fault == "empty" and suffix in (".csv", ".txt"):
-                said = f"moves{suffix}, line {line}: "
             assert said in str(refusal.value) and "\n" not in str(refusal.value)
             return
         task = from_series(path, test_share=0.5)
