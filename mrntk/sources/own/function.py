@@ -9,6 +9,7 @@ from jaxtyping import Float, PyTree
 
 from ...support.arrays import Array
 from ...support.errors import MrntkError, first_line
+from ..contract import PRECISIONS, shapes_of
 
 
 class FunctionSource(eqx.Module):
@@ -28,11 +29,10 @@ def _call(function, weights, s):
     return function(s) if weights is None else function(weights, s)
 
 
-def _traced(function, weights, input_shape):
-    """What the function gives for one input of that shape, by shape and type alone; nothing is computed."""
-    s = jax.ShapeDtypeStruct(input_shape, jnp.result_type(float))
+def _traced(call: Callable, shape: tuple[int, ...], dtype):
+    """What the function gives for one input, by shape and type alone; nothing is computed."""
     try:
-        return eqx.filter_eval_shape(_call, function, weights, s)
+        return shapes_of(call, shape, dtype)
     except MrntkError:
         raise
     except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
@@ -41,21 +41,21 @@ def _traced(function, weights, input_shape):
             "Python branches on the values of s."
         ) from error
     except Exception as error:
+        if dtype == jnp.float64:  # it has worked in float32
+            raise MrntkError(
+                f"function works in float32, but not in float64, in which kernels are computed ({first_line(error)}): arrays "
+                "that it closes over stay float32, so give a module itself, or function(weights, s) with weights=."
+            ) from error
         raise MrntkError(
-            f"function fails on an input of shape {input_shape} ({first_line(error)}): give the input_shape of ONE example, "
-            "without a batch axis, and a function of it written in JAX."
+            f"function fails on an input of shape {shape} ({first_line(error)}): give the input_shape of ONE "
+            "example, without a batch axis, and a function of it written in JAX."
         ) from error
 
 
-def _check_gradient(function, weights, input_shape):
+def _check_gradient(call: Callable, shape: tuple[int, ...], dtype):
     """Trace one backward pass, for functions that JAX runs but cannot differentiate, such as callbacks and `while_loop`."""
-
-    def backward(function, weights, s):
-        outputs, pull = jax.vjp(lambda s: _call(function, weights, s), s)
-        return pull(jnp.ones_like(outputs))
-
     try:
-        eqx.filter_eval_shape(backward, function, weights, jax.ShapeDtypeStruct(input_shape, jnp.result_type(float)))
+        shapes_of(call, shape, dtype, backwards=True)
     except Exception as error:
         raise MrntkError(
             f"function cannot be differentiated backwards by JAX ({first_line(error)}): write it with operations that have a "
@@ -90,8 +90,9 @@ def from_function(
     Parameters
     ----------
     function : `function(s) -> (c_S,)`, or `function(weights, s) -> (c_S,)` if `weights` is given; images are (channels, height,
-        width) with values in [0, 1]. It may close over arrays, and it may be an Equinox module. Arrays closed over keep their
-        precision: float32 ones limit what a float64 kernel is worth.
+        width) with values in [0, 1]. It may be an Equinox module. It may close over arrays, which keep their precision:
+        float32 ones limit what a float64 kernel is worth, and where JAX does not mix them with float64, as in convolutions, the
+        function is refused.
     input_shape : shape of s; default, `function.input_shape` where there is one.
     num_outputs : c_S, only to be checked; default, what the function gives.
     name : default, that of the function.
@@ -100,13 +101,14 @@ def from_function(
     Raises
     ------
     MrntkError
-        If the function is not one that JAX can trace and differentiate, fails on `input_shape`, or does not give a vector of
-        `num_outputs` real numbers. This is found by tracing; the function is not computed.
+        If the function is not one that JAX can trace and differentiate in float32 and in float64, fails on `input_shape`, or
+        does not give a vector of `num_outputs` real numbers. This is found by tracing; the function is not computed.
     """
     if not callable(function):
         raise MrntkError(f"function={function!r} cannot be called: give a function of ONE example.")
     shape = _checked_shape(getattr(function, "input_shape", None) if input_shape is None else input_shape)
-    out = _traced(function, weights, shape)
+    call = jax.tree_util.Partial(_call, function, weights)
+    out = _traced(call, shape, jnp.float32)
     if not isinstance(out, jax.ShapeDtypeStruct) or out.ndim != 1 or not jnp.issubdtype(out.dtype, jnp.floating):
         found = f"{out.dtype}{list(out.shape)}" if isinstance(out, jax.ShapeDtypeStruct) else type(out).__name__
         raise MrntkError(
@@ -114,6 +116,8 @@ def from_function(
         )
     if num_outputs not in (None, out.size):
         raise MrntkError(f"num_outputs={num_outputs}, but function gives {out.size}: make them equal, or leave it out.")
-    _check_gradient(function, weights, shape)
+    for dtype in PRECISIONS:
+        _traced(call, shape, dtype)
+        _check_gradient(call, shape, dtype)
     own = getattr(function, "name", None) or getattr(function, "__name__", type(function).__name__)
     return FunctionSource(function, weights, shape, out.size, name or own.strip("<>"))

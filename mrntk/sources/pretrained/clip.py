@@ -24,7 +24,7 @@ from jaxtyping import Float
 from ...ntk.compat import lent
 from ...support.arrays import Array
 from ...support.errors import MrntkError
-from ..contract import check_input
+from ..contract import check_input, prove
 from ..features import OnFeatures, on_features
 from .clip_checkpoint import find_folder, read_config, read_statistics, read_weights
 
@@ -179,8 +179,9 @@ def from_clip(folder: str | Path, *, projection: bool = True, normalise: bool = 
 
     Parameters
     ----------
-    folder : a folder with config.json and model.safetensors in Hugging Face layout (preprocessor_config.json, if there, gives the
-        pixel statistics), or a hub name such as "openai/clip-vit-base-patch32", which needs a network and huggingface_hub.
+    folder : a folder with config.json and model.safetensors, or its shards, in Hugging Face layout, of a whole CLIP or of its
+        image tower alone (preprocessor_config.json, if there, gives the pixel statistics), or a hub name such as
+        "openai/clip-vit-base-patch32", which needs a network and huggingface_hub.
     projection : give the embedding shared with texts (projection_dim values); otherwise what it is projected from (hidden_size).
     normalise : divide the embedding by its length.
 
@@ -194,11 +195,13 @@ def from_clip(folder: str | Path, *, projection: bool = True, normalise: bool = 
     config = read_config(found)
     mean, std = read_statistics(found)
     tower = Tower(config)
-    weights = read_weights(found, tower.wanted())
+    weights = read_weights(found, tower.wanted(), projection)
     side = config["image_size"]
     size = config["projection_dim" if projection else "hidden_size"]
     name = f"clip-{(found.resolve() if Path(folder).is_dir() else Path(folder)).name}"
-    return CLIPSource(weights, tower, mean, std, projection, normalise, (3, side, side), size, name)
+    source = CLIPSource(weights, tower, mean, std, projection, normalise, (3, side, side), size, name)
+    prove(source, f"folder={folder}: the image tower")
+    return source
 
 
 class CosineHead(eqx.Module):

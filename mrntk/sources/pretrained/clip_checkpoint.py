@@ -1,6 +1,7 @@
 """Reading a CLIP checkpoint in Hugging Face layout: sizes, pixel statistics and the image tower's tensors, each one checked."""
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def _json(path: Path) -> dict:
 def read_config(folder: Path) -> dict[str, Any]:
     """The image tower's sizes, once they are known to be what jimm can compute."""
     content = _json(folder / FILES[0])
-    vision = content.get("vision_config")
+    alone = str(content.get("model_type", "")).startswith("clip_vision")  # the image tower without the tower for texts
+    vision = content if alone else content.get("vision_config")
     if not isinstance(vision, dict):
         raise MrntkError(
             f"folder={folder}: {FILES[0]} has no vision_config, so this is not a CLIP checkpoint: choose another."
@@ -106,41 +108,79 @@ def _as_in_jimm(array: np.ndarray, kernel: bool) -> np.ndarray:
     return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
 
 
-def read_weights(folder: Path, wanted: dict[tuple[str, ...], tuple[int, ...]]) -> list[jax.Array]:
-    """The tensors of the image tower in float32, in the order of `wanted`: jimm's names and shapes."""
+def _files(folder: Path) -> dict[str, Path]:
+    """Which file holds which tensor; the weights are one file, or shards with an index.
+
+    Raises
+    ------
+    MrntkError
+        If a file is missing or damaged, or if the index names a file outside the folder.
+    """
+    whole, index = folder / FILES[1], folder / f"{FILES[1]}.index.json"
+    if whole.is_file():
+        with _opened(whole) as file:
+            return dict.fromkeys(file.keys(), whole)
+    if not index.is_file():
+        raise MrntkError(f"folder={folder}: there is no {FILES[1]}; put the checkpoint's there.")
+    shards = _json(index).get("weight_map")
+    if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
+        raise MrntkError(f"folder={folder}: {index.name} has no weight_map: download it again.")
+    for shard in sorted(set(shards.values())):
+        if Path(shard).name != shard or not (folder / shard).is_file():
+            raise MrntkError(
+                f"folder={folder}: {index.name} names the file {shard!r}, which is not there; put it there."
+            )
+    return {name: folder / shard for name, shard in shards.items()}
+
+
+@contextmanager
+def _opened(path: Path):
+    """A safetensors file; what is wrong with it is told in a sentence."""
     from safetensors import SafetensorError, safe_open
 
-    path = folder / FILES[1]
-    if not path.is_file():
-        raise MrntkError(f"folder={folder}: there is no {FILES[1]}; put the checkpoint's there.")
     try:
         with safe_open(path, framework="flax") as file:  # NumPy has no bfloat16
-            stored = set(file.keys())
-
-            def read(name: str, shape: tuple[int, ...], kernel: bool) -> np.ndarray:
-                if name not in stored:
-                    raise MrntkError(
-                        f"folder={folder}: {FILES[1]} has no tensor {name}: it is incomplete; download it again."
-                    )
-                array = _as_in_jimm(np.asarray(file.get_tensor(name), np.float32), kernel)
-                if array.size != np.prod(shape) or (kernel and array.ndim == len(shape) and array.shape != shape):
-                    raise MrntkError(
-                        f"folder={folder}: tensor {name} has {array.size} values in another shape than {FILES[0]} says, "
-                        f"{shape}: the two files do not belong together."
-                    )
-                return array.reshape(shape)
-
-            weights = []
-            for names, shape in wanted.items():
-                name, kernel = _stored(names), names[-1] == "kernel"
-                if "{}" in name:
-                    layers = [read(name.format(i), shape[1:], kernel) for i in range(shape[0])]
-                    weights.append(jnp.asarray(np.stack(layers)))
-                else:
-                    weights.append(jnp.asarray(read(name, shape, kernel)))
-            return weights
+            yield file
     except (SafetensorError, OSError) as error:
-        raise MrntkError(f"folder={folder}: {FILES[1]} is truncated or damaged ({error}): download it again.") from None
+        raise MrntkError(
+            f"folder={path.parent}: {path.name} is truncated or damaged ({error}): download it again."
+        ) from None
+
+
+def read_weights(
+    folder: Path, wanted: dict[tuple[str, ...], tuple[int, ...]], projection: bool = True
+) -> list[jax.Array]:
+    """The tensors of the image tower in float32, in the order of `wanted`: jimm's names and shapes.
+
+    Without `projection` that one may be missing, and is zero then.
+    """
+    files = _files(folder)
+
+    def read(name: str, shape: tuple[int, ...], kernel: bool) -> np.ndarray:
+        if name.startswith("visual_projection") and name not in files:
+            if not projection:
+                return np.zeros(shape, np.float32)
+            raise MrntkError(f"folder={folder}: {FILES[1]} has no tensor {name}: load it with projection=False.")
+        if name not in files:
+            raise MrntkError(f"folder={folder}: {FILES[1]} has no tensor {name}: it is incomplete; download it again.")
+        with _opened(files[name]) as file:
+            array = _as_in_jimm(np.asarray(file.get_tensor(name), np.float32), kernel)
+        if array.size != np.prod(shape) or (kernel and array.ndim == len(shape) and array.shape != shape):
+            raise MrntkError(
+                f"folder={folder}: tensor {name} has {array.size} values in another shape than {FILES[0]} says, "
+                f"{shape}: the two files do not belong together."
+            )
+        return array.reshape(shape)
+
+    weights = []
+    for names, shape in wanted.items():
+        name, kernel = _stored(names), names[-1] == "kernel"
+        if "{}" in name:
+            layers = [read(name.format(i), shape[1:], kernel) for i in range(shape[0])]
+            weights.append(jnp.asarray(np.stack(layers)))
+        else:
+            weights.append(jnp.asarray(read(name, shape, kernel)))
+    return weights
 
 
 def find_folder(name: str | Path) -> Path:

@@ -55,6 +55,51 @@ def test_a_module_keeps_its_arrays_and_its_shape():
     np.testing.assert_array_equal(eqx.filter_jit(jax.vmap(source))(s), jax.vmap(model)(s))
 
 
+NET = eqx.nn.Sequential(
+    [eqx.nn.Conv2d(1, 3, 3, key=jax.random.key(0)), eqx.nn.Lambda(lambda y: jnp.tanh(y.mean((1, 2))))]
+)
+
+
+def test_a_closure_over_float32_that_cannot_compute_in_float64_is_refused_when_it_is_given(images):
+    """The module itself, and the function with weights, are taken, and have the same kernel."""
+    with pytest.raises(
+        MrntkError, match="works in float32, but not in float64.*give a module itself, or function.weights, s"
+    ):
+        from_function(lambda s: NET(s), SHAPE)
+    params, rest = eqx.partition(NET, eqx.is_array)
+    sources = from_function(NET, SHAPE), from_function(lambda w, s: eqx.combine(w, rest)(s), SHAPE, weights=params)
+    kernels = [empirical_ntk(Reprogram(VisualPrompt(SHAPE, (4, 4)), source), images) for source in sources]
+    np.testing.assert_allclose(*kernels, rtol=1e-12)
+    assert np.abs(kernels[0]).max() > 0
+
+
+@jax.custom_vjp
+def _without_float64(s):
+    return s.ravel()
+
+
+def _only_float32(_, ct):
+    if ct.dtype != jnp.float32:
+        raise TypeError("float32 alone")
+    return (ct.reshape(SHAPE),)
+
+
+_without_float64.defvjp(lambda s: (s.ravel(), None), _only_float32)
+
+
+def test_a_gradient_that_fails_in_float64_alone():
+    with pytest.raises(MrntkError, match="cannot be differentiated backwards by JAX .float32 alone"):
+        from_function(_without_float64, SHAPE)
+
+
+@pytest.mark.parametrize("x64", [False, True])
+def test_what_is_found_does_not_depend_on_the_precision_of_the_reader(x64):
+    with jax.enable_x64(x64):
+        assert from_function(linear, SHAPE).num_outputs == 3
+        with pytest.raises(MrntkError, match="gives float32"):
+            from_function(lambda s: s, SHAPE)
+
+
 def test_name_and_count():
     assert from_function(lambda s: s.ravel(), SHAPE).name == "lambda"
     assert from_function(linear, SHAPE, 3, "mine").name == "mine"

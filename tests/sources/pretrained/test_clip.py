@@ -213,6 +213,60 @@ def test_damaged_checkpoints(folder, tmp_path):
         from_clip(tmp_path)
 
 
+def _sharded(folder, files):
+    """The checkpoint of `reference` with its weights in two files; `files` names them in the index."""
+    reference.write_checkpoint(folder)
+    (folder / "model.safetensors").unlink()
+    tensors = reference.make_tensors()
+    names = sorted(tensors)
+    parts = names[: len(names) // 2], names[len(names) // 2 :]
+    for k, part in enumerate(parts):
+        save_file({name: tensors[name] for name in part}, folder / f"model-{k}.safetensors")
+    index = {"weight_map": {name: files[k] for k, part in enumerate(parts) for name in part}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    return folder
+
+
+def test_other_layouts_are_the_same_tower(folder, source, stored, tmp_path):
+    """Shards, a configuration of the image tower alone, and weights without the projection."""
+    s = np.random.default_rng(1).uniform(size=SHAPE).astype(np.float32)
+    sharded = _sharded(tmp_path / "shards", ("model-0.safetensors", "model-1.safetensors"))
+    alone, bare = (reference.write_checkpoint(tmp_path / name) for name in ("alone", "bare"))
+    config = json.loads((alone / "config.json").read_text())
+    flat = config["vision_config"] | {"model_type": "clip_vision_model"}
+    (alone / "config.json").write_text(json.dumps(flat | {"projection_dim": config["projection_dim"]}))
+    for other in (sharded, alone):
+        np.testing.assert_array_equal(compute(from_clip(other), s), compute(source, s))
+    (bare / "config.json").write_text(json.dumps(flat))
+    tensors = reference.make_tensors()
+    tower = {name: value for name, value in tensors.items() if name.startswith("vision_model")}
+    save_file(tower, bare / "model.safetensors")
+    expected = compute(from_clip(folder, projection=False), s)
+    np.testing.assert_array_equal(compute(from_clip(bare, projection=False), s), expected)
+    with pytest.raises(MrntkError, match="no tensor visual_projection.weight: load it with projection=False"):
+        from_clip(bare)
+
+
+@pytest.mark.parametrize("name", ["model-2.safetensors", "../model-1.safetensors"])
+def test_shards_that_are_not_there_or_elsewhere(name, tmp_path):
+    folder = _sharded(tmp_path / "a", ("model-0.safetensors", name))
+    (folder / "model-1.safetensors").rename(tmp_path / "model-1.safetensors")
+    with pytest.raises(MrntkError, match="index.json names the file '.*', which is not there"):
+        from_clip(folder)
+
+
+def test_a_damaged_index(tmp_path):
+    folder = _sharded(tmp_path, ("model-0.safetensors", "model-1.safetensors"))
+    for content, message in (
+        ("{", "is damaged"),
+        ("{}", "has no weight_map"),
+        ('{"weight_map": [1]}', "no weight_map"),
+    ):
+        (folder / "model.safetensors.index.json").write_text(content)
+        with pytest.raises(MrntkError, match=message):
+            from_clip(folder)
+
+
 def test_a_hub_name_without_the_downloader_or_a_network(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(
