@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 from tiny_figure import MODULE
 
@@ -260,12 +261,14 @@ import sys, pathlib
 from figures.making import registry, runner
 folder = pathlib.Path(sys.argv[1])
 registry.figures_folder = runner.figures_folder = lambda: folder
-runner.run(scale="smoke", jobs=int(sys.argv[2]), out=folder, say=lambda text: print(text, flush=True))
+options = dict(jobs=int(sys.argv[2]), dask=sys.argv[3] or None)
+if __name__ == "__main__":
+    runner.run(scale="smoke", out=folder, say=lambda text: print(text, flush=True), **options)
 """
 
 
-def start(folder, jobs, **options):
-    words = [sys.executable, "-c", START, str(folder), str(jobs)]
+def start(folder, jobs, dask=None, **options):
+    words = [sys.executable, "-c", START, str(folder), str(jobs), dask or ""]
     return subprocess.Popen(words, **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True} | options)
 
 
@@ -297,6 +300,23 @@ def test_kill_in_mid_sweep_loses_nothing_that_was_finished(folder, jobs):
     assert f"{kept} of its 8 pieces are there" in said
     assert len(computed()) - before == 8 - kept
     assert len((folder / "data/smoke/tiny.csv").read_text().splitlines()) == 9
+
+
+@pytest.mark.parametrize("dask", [None, "local"])
+def test_workers_end_with_a_run_that_is_killed(folder, dask):
+    """In the middle of a piece that would take for ever, here and on Dask's workers."""
+    guard = f"    import pathlib, time\n    pathlib.Path({str(folder)!r}, f'began{{i}}').touch()\n    time.sleep(600)\n"
+    (folder / "tiny.py").write_text(MODULE.replace(RETURN, guard + RETURN))
+    process = start(folder, 2, dask)
+    wait_for(lambda: len(list(folder.glob("began*"))) >= 2)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert len(family) >= 2
+    process.kill()
+    process.communicate()
+    alive = psutil.wait_procs(family, timeout=10)[1]
+    for one in alive:
+        one.kill()
+    assert not alive
 
 
 def test_of_two_runs_at_once_one_computes_and_the_other_waits(folder):
