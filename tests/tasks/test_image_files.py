@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from mrntk import MrntkError
 from mrntk.tasks.image_files import read_image
@@ -112,8 +112,21 @@ def test_a_cameras_preview_is_no_second_frame():
     assert read_image(io.BytesIO(content))[2].min() > 0.8
 
 
-@pytest.mark.parametrize("content", [b"", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n", png(COLOURS)[:60]])
+@pytest.mark.parametrize("content", [b"", b"no picture", png(COLOURS)[:60]])
 def test_what_is_no_picture_is_refused(content):
-    """PostScript among them, which is a program, whatever its file is called."""
     with pytest.raises(MrntkError, match="x cannot be read as an image"):
         read_image(io.BytesIO(content), name="x")
+
+
+def test_postscript_is_never_run(monkeypatch):
+    """It is a program, whatever the file is called."""
+    run = []
+    monkeypatch.setattr(
+        EpsImagePlugin, "Ghostscript", lambda *arguments, **options: run.append(1) or Image.new("RGB", (4, 4)).im
+    )
+    content = saved(Image.fromarray(COLOURS), "EPS")
+    Image.open(io.BytesIO(content)).load()
+    assert run.pop()
+    with pytest.raises(MrntkError, match="x cannot be read as an image"):
+        read_image(io.BytesIO(content), name="x")
+    assert not run

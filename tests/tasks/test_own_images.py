@@ -149,6 +149,24 @@ def test_parts(tmp_path, parts, found):
     assert said.endswith("not read: val.") if found else not said
 
 
+def test_other_files_of_both_parts_are_counted(tmp_path):
+    for part in ("train", "test"):
+        for name in "ab":
+            put(tmp_path / part / name / "0.png")
+        put(tmp_path / part / "a" / "1.heic")
+    assert loaded(tmp_path)[1].endswith("not read: 1 .heic in train/a; 1 .heic in test/a.")
+
+
+def test_the_order_of_a_disk_does_not_matter(tmp_path, monkeypatch):
+    for name in ("a", "b/x", "b/y"):
+        for i in range(5):
+            put(tmp_path / name / f"{i}.png", 20 * i, 20 * len(name))
+    first, listed = from_folder(tmp_path), Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: reversed(list(listed(path))))
+    second = from_folder(tmp_path)
+    assert np.array_equal(first.x_train, second.x_train) and np.array_equal(first.x_test, second.x_test)
+
+
 def test_a_train_may_be_a_class(tmp_path):
     for name in ("bus", "train"):
         for i in range(2):
