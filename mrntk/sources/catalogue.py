@@ -11,7 +11,7 @@ from ..tasks import Task
 
 OWN = {
     "source": "an .onnx file; a folder with a CLIP checkpoint, or clip: and its name on the hub; any JAX function of one input",
-    "task": "a folder of images; an .npz file; a .csv, .tsv or .txt file of time series",
+    "task": "a folder of images; an .npz file; a .csv, .tsv, .txt, .ts or .arff file of time series",
 }
 
 

@@ -24,7 +24,7 @@ def load_task(name: str | Path, /, **options) -> Task:
 
     Parameters
     ----------
-    name : a name of `TASKS` (`mrntk list` prints them), or the path of a folder of images, an .npz or a .csv file
+    name : a name of `TASKS` (`mrntk list` prints them), or the path of a folder of images, an .npz or a file of time series
         (see `mrntk.tasks.own`).
     **options : those that the card names, for example `per_class=500`.
 

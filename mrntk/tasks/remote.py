@@ -17,7 +17,7 @@ import numpy as np
 
 from ..support.cards import Entry
 from ..support.errors import MrntkError
-from .own_images import read_image
+from .image_files import read_image
 from .remote_cards import CARDS, FILES, WORDNET
 from .task import Task
 
