@@ -307,12 +307,12 @@ def test_workers_end_with_a_run_that_is_killed(folder, dask):
     """In the middle of a piece that would take for ever, here and on Dask's workers."""
     guard = f"    import pathlib, time\n    pathlib.Path({str(folder)!r}, f'began{{i}}').touch()\n    time.sleep(600)\n"
     (folder / "tiny.py").write_text(MODULE.replace(RETURN, guard + RETURN))
-    process = start(folder, 2, dask)
+    process = start(folder, 2, dask, stdout=subprocess.DEVNULL)
     wait_for(lambda: len(list(folder.glob("began*"))) >= 2)
     family = psutil.Process(process.pid).children(recursive=True)
     assert len(family) >= 2
     process.kill()
-    process.communicate()
+    process.wait()
     alive = psutil.wait_procs(family, timeout=10)[1]
     for one in alive:
         one.kill()
