@@ -1,5 +1,7 @@
 """Every source loads by name, does what its card says, and is a source: of one example, differentiable, batched by vmap."""
 
+import inspect
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -62,12 +64,50 @@ def test_a_function_is_a_source():
     assert source.num_outputs == 2
 
 
+def test_paths_as_readers_write_them(tmp_path, monkeypatch):
+    """Under the home folder, with the suffix in capitals, and a name of ours that is also that of a file here."""
+    from onnx import TensorProto, helper, save
+
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Tanh", ["x"], ["y"])], "one", ends[:1], ends[1:])
+    save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(tmp_path / "Net.ONNX")
+    )
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for name in ("Net.ONNX", tmp_path / "Net.ONNX", "~/Net.ONNX"):
+        np.testing.assert_allclose(load_source(name)(jnp.arange(4.0)), np.tanh(np.arange(4.0)), rtol=1e-6)
+    (tmp_path / "dnn").touch()
+    assert load_source("dnn", input_shape=(4,), num_outputs=2, depth=1, width=4).num_outputs == 2
+
+
+@pytest.mark.parametrize(
+    "name, sentence",
+    [
+        ("resnet18.pth", r"a .pth file is not read here; write the network as an .onnx file \(torch.onnx.export\)"),
+        ("Model.H5", r"a .h5 file is not read here.*Keras"),
+        ("net.tflite", r"a .tflite file is not read here.*tf2onnx"),
+        ("model.safetensors", r"a .safetensors file is not read here.*a CLIP checkpoint is given by its folder"),
+        ("notes.txt", r"a .txt file is not read here; write the network as an .onnx file\.$"),
+        ("weights", r"a file without a suffix is not read here"),
+    ],
+)
+def test_files_of_other_kinds(tmp_path, monkeypatch, name, sentence):
+    (tmp_path / name).write_bytes(b"1234")
+    monkeypatch.chdir(tmp_path)
+    for where in (tmp_path / name, str(tmp_path / name), name):
+        with pytest.raises(MrntkError, match=sentence):
+            load_source(where)
+
+
 @pytest.mark.parametrize(
     "name, options, sentence",
     [
         ("efficientnet", {}, "source 'efficientnet' is unknown: did you mean efficientnet-lite"),
         ("crepe-tiny", {"side": 3}, "side=3: source crepe-tiny takes"),
         ("missing.onnx", {}, "missing.onnx"),
+        ("nowhere/net.pt", {}, "a .pt file is not read here"),
         ("crepe-tiny", {"untrained": True}, "untrained=True: give a seed"),
         ("some/folder", {}, "some/folder"),
         ("MNIST", {}, "`mrntk list` names them all"),
@@ -77,3 +117,9 @@ def test_a_function_is_a_source():
 def test_mistakes(name, options, sentence):
     with pytest.raises(MrntkError, match=sentence):
         load_source(name, **options)
+
+
+@pytest.mark.parametrize("name", [b"net.onnx", None, 3])
+def test_names_of_other_types(name):
+    with pytest.raises(MrntkError, match=f"name={name!r}: give a name or a path as str or Path, or a function"):
+        inspect.unwrap(load_source)(name)  # without the check of types that tests add
