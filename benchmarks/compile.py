@@ -76,7 +76,9 @@ def one_process(name: str) -> dict[str, float]:
 def measured(name: str, cache: str) -> dict[str, float]:
     """The same in a fresh process with that cache folder."""
     command = [sys.executable, __file__, "--one", name]
-    done = subprocess.run(command, env=os.environ | {"MRNTK_CACHE": cache}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, env=os.environ | {"MRNTK_CACHE": cache}, capture_output=True, encoding="utf-8", check=True
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -205,7 +205,7 @@ def seeded(side: int, count: int) -> dict:
 def in_its_own_process(part: str, quick: bool):
     """Peak memory belongs to a process, so every part has its own."""
     command = [sys.executable, __file__, "--part", part] + (["--quick"] if quick else [])
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=True)
     print(part, done.stdout.strip().splitlines()[-1][:400], flush=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
 
@@ -283,13 +283,13 @@ def main():
         return
     device = re.sub(r"\W+", "-", jax.devices()[0].device_kind.lower())
     path = FOLDER / "results" / f"ntk-{device}.json"
-    results = json.loads(path.read_text()) if words.parts and path.exists() and not words.quick else {}
+    results = json.loads(path.read_text(encoding="utf-8")) if words.parts and path.exists() and not words.quick else {}
     origin = provenance()
     for part in words.parts or parts(words.quick):
         results[part] = {"result": in_its_own_process(part, words.quick), "provenance": origin}
         if not words.quick:  # what is finished is kept, whatever happens to the next part
             path.parent.mkdir(exist_ok=True)
-            path.write_text(json.dumps(results, indent=1) + "\n")
+            path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     found = {part: record["result"] for part, record in results.items()}
     if set(found) == set(parts(True)):
         print(table(found))
@@ -299,9 +299,11 @@ def main():
     machine = f"{origin['processor']}, {origin['cores']} cores, {device}"
     begin, end = f"<!-- ntk-{device} -->", f"<!-- end of ntk-{device} -->"
     block = f"{begin}\n### {machine}\n\n{table(found)}\n{end}"
-    text = readme.read_text()
+    text = readme.read_text(encoding="utf-8")
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.S)
-    readme.write_text(pattern.sub(lambda _: block, text) if begin in text else text.rstrip() + "\n\n" + block + "\n")
+    readme.write_text(
+        pattern.sub(lambda _: block, text) if begin in text else text.rstrip() + "\n\n" + block + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -93,7 +93,9 @@ def write_table(rows: list[dict], series: str):
     begin, end = f"<!-- prediction-{series} -->", f"<!-- end of prediction-{series} -->"
     block = f"{begin}\n{summary(pd.DataFrame(rows), series)}\n{end}"
     readme = FOLDER / "README.md"
-    readme.write_text(re.sub(f"{begin}.*{end}", lambda _: block, readme.read_text(), flags=re.S))
+    readme.write_text(
+        re.sub(f"{begin}.*{end}", lambda _: block, readme.read_text(encoding="utf-8"), flags=re.S), encoding="utf-8"
+    )
 
 
 def main():
@@ -108,7 +110,11 @@ def main():
     else:
         sizes = [(32 if words.quick else 1024, side) for side in ((14, 28) if words.quick else (14, 28, 56))]
     path, origin = FOLDER / "results" / f"prediction-{words.series}.json", provenance()
-    known = json.loads(path.read_text())["rows"] if path.exists() and not (words.fresh or words.quick) else []
+    known = (
+        json.loads(path.read_text(encoding="utf-8"))["rows"]
+        if path.exists() and not (words.fresh or words.quick)
+        else []
+    )
     rows = []
     for width, side in sizes:
         for seed in range(2 if words.quick else 5):
@@ -121,7 +127,8 @@ def main():
                     json.dumps(
                         {"provenance": origin, "rows": rows + [row for row in known if row not in rows]}, indent=1
                     )
-                    + "\n"
+                    + "\n",
+                    encoding="utf-8",
                 )
     print(summary(pd.DataFrame(rows), words.series))
     if not words.quick:

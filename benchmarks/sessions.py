@@ -170,7 +170,9 @@ def write_table(record: dict):
     begin, end = "<!-- sessions -->", "<!-- end of sessions -->"
     readme = FOLDER / "README.md"
     block = f"{begin}\n{summary(record)}\n{end}"
-    readme.write_text(re.sub(f"{begin}.*{end}", lambda _: block, readme.read_text(), flags=re.S))
+    readme.write_text(
+        re.sub(f"{begin}.*{end}", lambda _: block, readme.read_text(encoding="utf-8"), flags=re.S), encoding="utf-8"
+    )
 
 
 def main():
@@ -198,7 +200,7 @@ def main():
     record = {"provenance": origin} | found
     print(summary(record))
     if not words.quick:
-        (FOLDER / "results" / "sessions.json").write_text(json.dumps(record, indent=1) + "\n")
+        (FOLDER / "results" / "sessions.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         write_table(record)
 
 

@@ -129,7 +129,7 @@ def measured(name: str, count: int) -> dict:
 def in_its_own_process(name: str, count: int) -> dict:
     """What is compiled and cached belongs to a process."""
     command = [sys.executable, __file__, "--one", name, "--changes", str(count)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
@@ -174,7 +174,9 @@ def write_table(results: dict):
     begin, end = "<!-- widgets -->", "<!-- end of widgets -->"
     block = f"{begin}\n### {origin['processor']}, {origin['cores']} cores\n\n{table(results)}\n{end}"
     readme = FOLDER / "README.md"
-    readme.write_text(re.sub(f"{begin}.*{end}", lambda _: block, readme.read_text(), flags=re.S))
+    readme.write_text(
+        re.sub(f"{begin}.*{end}", lambda _: block, readme.read_text(encoding="utf-8"), flags=re.S), encoding="utf-8"
+    )
 
 
 def main():
@@ -190,16 +192,16 @@ def main():
         print(json.dumps(measured(words.one, words.changes)))
         return
     path, origin = FOLDER / "results" / "widgets.json", provenance()
-    there = json.loads(path.read_text()) if words.views and path.exists() and not words.quick else {}
+    there = json.loads(path.read_text(encoding="utf-8")) if words.views and path.exists() and not words.quick else {}
     for name in words.views or names:
         there[name] = {"result": in_its_own_process(name, 6 if words.quick else CHANGES), "provenance": origin}
         print(name, summary(there[name]["result"]), flush=True)
         if not words.quick:  # what is finished is kept
-            path.write_text(json.dumps(there, indent=1) + "\n")
+            path.write_text(json.dumps(there, indent=1) + "\n", encoding="utf-8")
     there = dict(sorted(there.items()))
     print(table(there))
     if not words.quick:
-        path.write_text(json.dumps(there, indent=1) + "\n")
+        path.write_text(json.dumps(there, indent=1) + "\n", encoding="utf-8")
         write_table(there)
 
 

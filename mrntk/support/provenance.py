@@ -25,7 +25,9 @@ def commit() -> str | None:
     root = Path(__file__).resolve().parents[2]
 
     def git(*arguments):
-        return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, encoding="utf-8", check=True
+        ).stdout.strip()
 
     try:
         changed = git("status", "--porcelain", "--", "mrntk", "figures/*.py", "figures/*/*.py", "benchmarks/*.py")
@@ -37,7 +39,7 @@ def commit() -> str | None:
 def processor() -> str:
     """The processor's name, as the system gives it."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
