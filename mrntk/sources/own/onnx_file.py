@@ -1,20 +1,12 @@
-"""A source from an ONNX file, as a differentiable JAX function; jaxonnxruntime translates its operators.
+"""A source from an ONNX file, as a differentiable JAX function.
 
 The file is data, and nothing in it is executed. It is parsed as a protocol buffer, a format without code; the graph in it is a
-list of operator names with tensors, and only names of the standard operator set that jaxonnxruntime implements are accepted. A
-graph cannot name a Python function or a library, and no file outside its own folder: operators of other domains, control flow
-and paths out of the folder are refused. What a hostile file can still do is ask for a large computation.
-
-jaxonnxruntime 0.3 is complete for operator sets 16 to 19, so a file of another set is converted to 19 first (in older ones it
-would also ignore some attributes). Shapes are fixed to one example, and what follows from shapes alone is computed beforehand.
-`mrntk.sources.own.onnx_graph` does this. Four operators are lent to jaxonnxruntime while it reads a graph, and taken back: its
-AveragePool has no gradient, its Clip and Pad call JAX in ways that JAX drops, and its Cast would narrow a float64 computation.
+list of operator names with tensors, and only the standard operators in `mrntk.sources.own.onnx_operators`, and those that ONNX
+defines by them, are accepted. A graph cannot name a Python function or a library, and no file outside its own folder: operators
+of other domains, control flow and paths out of the folder are refused. What a hostile file can still do is ask for a large
+computation.
 """
 
-import importlib
-import math
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import equinox as eqx
@@ -25,99 +17,87 @@ from jaxtyping import Float
 
 from ...support.arrays import Array
 from ...support.errors import MrntkError, first_line
-from ..contract import check_input
+from ..contract import PRECISIONS, check_input, shapes_of
+from .onnx_folding import folded
 from .onnx_graph import OneInput, read_graph
-
-# Operators that jaxonnxruntime 0.3 has, but not in a form that works here; its names of arguments.
-
-
-@partial(jax.jit, static_argnames=("ceil_mode", "strides", "pads", "dilations", "kernel_shape", "count_include_pad"))
-def _average_pool(x, *, ceil_mode, strides, pads, dilations, kernel_shape, count_include_pad):
-    if ceil_mode:
-        raise NotImplementedError("AveragePool with ceil_mode=1")
-
-    def window_sum(x):  # a plain 0.0, by which JAX recognises the sum, which has a gradient
-        return jax.lax.reduce_window(x, 0.0, jax.lax.add, kernel_shape, strides, pads, None, dilations)
-
-    return window_sum(x) / (math.prod(kernel_shape) if count_include_pad else window_sum(jnp.ones_like(x)))
-
-
-@jax.jit
-def _clip(x, low=None, high=None):
-    return jnp.clip(x, low, high)
-
-
-@partial(jax.jit, static_argnames=("to", "from_type", "precision"))
-def _cast(x, *, to, from_type, precision):
-    """To an integer or boolean type as asked; to any floating type in the precision of the computation."""
-    from onnx.helper import tensor_dtype_to_np_dtype
-
-    dtype = np.dtype(tensor_dtype_to_np_dtype(to))
-    return x.astype(precision if jnp.issubdtype(dtype, jnp.floating) else jax.dtypes.canonicalize_dtype(dtype))
-
-
-@partial(jax.jit, static_argnames=("pads", "constant_value", "mode", "axes"))
-def _pad(x, *_, pads, constant_value, mode, axes):
-    widths = [(0, 0)] * x.ndim
-    for axis, low, high in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
-        widths[axis] = (low, high)
-    return jnp.pad(x, widths, mode, **({"constant_values": constant_value} if mode == "constant" else {}))
-
-
-@contextmanager
-def _lent(precision):
-    """jaxonnxruntime with the operators above and without its check that constants are inside the graph.
-
-    Here they are outside, as NumPy arrays; all else is a tracer, so a shape that depends on the input cannot go unseen.
-    """
-    from jaxonnxruntime import config_class
-
-    lent = {
-        "averagepool": _average_pool,
-        "clip": _clip,
-        "pad": _pad,
-        "cast": partial(_cast, precision=precision),
-    }
-    homes = {name: importlib.import_module(f"jaxonnxruntime.onnx_ops.{name}") for name in lent}
-    originals = {name: getattr(home, f"onnx_{name}") for name, home in homes.items()}
-    try:
-        for name, home in homes.items():
-            setattr(home, f"onnx_{name}", lent[name])
-        with config_class.jaxort_only_allow_initializers_as_static_args(False):
-            yield
-    finally:
-        for name, home in homes.items():
-            setattr(home, f"onnx_{name}", originals[name])
+from .onnx_node import DependsOnInput, Node, Unsupported
+from .onnx_operators import OPERATORS, STEPS
 
 
 class Graph:
     """The computation of a file. It holds no weights; equal only to itself, so that calls share compiled code."""
 
-    def __init__(self, content: OneInput):
-        self.graph, self.opset = content.graph, content.opset
-        self.input_name, self.constants = content.input_name, content.constants
-        self.functions = {}
-
-    def _tensors(self, weights, s):
-        constants = {
-            name: value.astype(s.dtype) if jnp.issubdtype(value.dtype, jnp.floating) else value
-            for name, value in self.constants.items()
-        }
-        return {**constants, **{name: jnp.asarray(value, s.dtype) for name, value in weights.items()}}
-
-    def prepare(self, weights, s):
-        """Resolve all that must be known before tracing; s is a tracer, which no shape and no index can depend on."""
-        from jaxonnxruntime import call_onnx
-        from onnx.helper import make_opsetid
-
-        tensors = {**self._tensors(weights, s), self.input_name: s[None]}
-        with _lent(s.dtype):
-            function = call_onnx.call_onnx_graph(self.graph, tensors, opset=[make_opsetid("", self.opset)])
-        self.functions[s.dtype.name] = function
-        return self(weights, s)
+    def __init__(self, content: OneInput, path: Path):
+        self.path = path
+        self.nodes, self.constants = content.nodes, content.constants
+        self.input_name, self.output_name = content.input_name, content.output_name
 
     def __call__(self, weights, s):
-        return self.functions[s.dtype.name](self._tensors(weights, s), {self.input_name: s[None]})[0]
+        values = self._given(weights, s)
+        for node in self.nodes:
+            values.update(self._results(node, values, s.dtype))
+        return values[self.output_name]
+
+    def _given(self, weights, s) -> dict:
+        tensors = {**self.constants, **weights}
+        return {**{name: _in_precision(value, s.dtype) for name, value in tensors.items()}, self.input_name: s[None]}
+
+    def _results(self, node: Node, values: dict, dtype) -> dict:
+        inputs = [values[name] if name else None for name in node.proto.input]
+        try:
+            results = OPERATORS[node.operator](node, *inputs)
+            results = results if isinstance(results, tuple) else (results,)
+            names = [name for name in node.proto.output if name]
+            if len(names) > len(results):
+                node.refuse(f"the output {names[-1]}")
+        except Unsupported as error:
+            raise MrntkError(f"path={self.path}: {error} is not supported: export the model without it.") from None
+        except (DependsOnInput, jax.errors.JAXTypeError):
+            raise MrntkError(
+                f"path={self.path}: {_named(node)} needs a size or a place that depends on the values of the input or "
+                "of weights: export the model with fixed shapes."
+            ) from None
+        except Exception as error:
+            raise MrntkError(
+                f"path={self.path}: {_named(node)} cannot be computed or differentiated ({first_line(error)}): export the "
+                "model without it, or give another input_shape if its sizes are open."
+            ) from error
+        return {name: _in_precision(value, dtype) for name, value in zip(node.proto.output, results, strict=False)}
+
+    def fold(self, weights, s):
+        """The output of an example s, and its shape; what follows from shapes and constants alone is computed for good.
+
+        s and the weights are tracers here, which no shape and no index can depend on.
+        """
+        values = self._given(weights, s)
+        kept, alive, stop = [], {self.input_name}, "nothing"  # what has a derivative, and what stopped one last
+        for node in self.nodes:
+            found = folded(node, [self.constants.get(name, values.get(name)) for name in node.proto.input])
+            if found is None:
+                kept.append(node)
+                found = self._results(node, values, s.dtype)
+            else:
+                self.constants.update(found)
+            values.update(found)
+            if alive & set(node.proto.input):
+                floating = {name for name, value in found.items() if jnp.issubdtype(value.dtype, jnp.floating)}
+                alive |= floating if node.operator not in STEPS else set()
+                stop = stop if floating <= alive and floating else node.operator
+        if self.output_name not in alive:
+            raise MrntkError(
+                f"path={self.path}: output {self.output_name} has no derivative, since {stop} stands before it: choose an "
+                "output before that."
+            )
+        self.nodes = kept
+        return values[self.output_name]
+
+
+def _named(node: Node) -> str:
+    return f"operator {node.operator}, which gives {node.proto.output[0]!r},"
+
+
+def _in_precision(value, dtype):
+    return value.astype(dtype) if jnp.issubdtype(value.dtype, jnp.floating) and value.dtype != dtype else value
 
 
 class OnnxSource(eqx.Module):
@@ -149,8 +129,8 @@ def from_onnx(
 
     Parameters
     ----------
-    path : the file. Weights in files beside it are read if they lie in its folder or below.
-    input_shape : shape of ONE input, without the batch axis; needed where the file leaves sizes open.
+    path : the file. Weights in files beside it are read if they lie in its folder or below, or in the blobs of a hub's cache.
+    input_shape : shape of ONE input, without the batch axis; needed where the file leaves sizes open (a name, 0 or -1).
     output : name of the output to take, needed where there are several. Its values for one example are flattened.
     max_bytes : refuse a model, weights in other files included, that is larger.
 
@@ -158,35 +138,25 @@ def from_onnx(
     ------
     MrntkError
         If the file is missing, too large, damaged or no ONNX model; if it has several inputs, one that is not floating, a batch
-        fixed to more than 1, or open sizes without `input_shape`; if it uses operators that jaxonnxruntime lacks (they are
-        named) or shapes that depend on the values of the input.
+        fixed to more than 1, or open sizes without `input_shape`; if it uses operators that are not supported (they are named)
+        or shapes that depend on the values of the input; if its output has no derivative, in float32 and in float64, with
+        respect to the input. All this is found by tracing; the graph is not computed.
     """
     path = Path(path)
     content = read_graph(path, None if input_shape is None else tuple(input_shape), output, max_bytes)
-    graph = Graph(content)
     weights = {  # JAX would cut float64 to float32 here
         name: value if value.dtype == np.float64 else jnp.asarray(value) for name, value in content.weights.items()
     }
-    size = _prepared_size(path, graph, weights, content.input_shape)
-    return OnnxSource(weights, graph, content.input_shape, size, path.stem)
-
-
-def _prepared_size(path: Path, graph: Graph, weights, input_shape: tuple[int, ...]) -> int:
-    """Prepare the graph for both precisions by tracing; the number of its outputs."""
-    try:
-        for dtype in (np.float32, np.float64):
-            with jax.enable_x64(dtype == np.float64):
-                out = jax.eval_shape(graph.prepare, weights, jax.ShapeDtypeStruct(input_shape, dtype))
-    except jax.errors.JAXTypeError as error:
-        raise MrntkError(
-            f"path={path}: a shape or an index in the graph depends on the values of the input ({first_line(error)}): "
-            "export the model with fixed shapes."
-        ) from error
-    except Exception as error:
-        raise MrntkError(
-            f"path={path}: jaxonnxruntime cannot translate the graph ({first_line(error)}): simplify the model, or export "
-            "it with operator set 17."
-        ) from error
-    if not jnp.issubdtype(out.dtype, jnp.floating):
-        raise MrntkError(f"path={path} gives {out.dtype} values, which have no gradient: choose an output before that.")
-    return out.size
+    graph = Graph(content, path)
+    out = jax.eval_shape(graph.fold, weights, jax.ShapeDtypeStruct(content.input_shape, np.float32))
+    source = OnnxSource(weights, graph, content.input_shape, out.size, path.stem)
+    for dtype in PRECISIONS:
+        try:
+            shapes_of(source, source.input_shape, dtype, backwards=True)
+        except MrntkError:
+            raise  # which names the operator
+        except Exception as error:
+            raise MrntkError(
+                f"path={path} cannot be differentiated in {np.dtype(dtype).name} ({first_line(error)}): export another model."
+            ) from error
+    return source

@@ -1,6 +1,11 @@
-"""Parsing an ONNX file, together with the tensors that it keeps in other files; nothing outside its folder is read."""
+"""Parsing an ONNX file, together with the tensors that it keeps in other files.
+
+Nothing outside its folder is read, with one exception: a hub's cache keeps a model's files as links, in
+`snapshots/REVISION/`, to what lies in `blobs/` beside it.
+"""
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -45,26 +50,35 @@ def _read_external(path: Path, graph, most: int):
     """Read tensors that are kept in other files, if these lie in the folder of the model and have at most `most` bytes."""
     from onnx import TensorProto, external_data_helper, helper
 
-    folder = path.parent.resolve()
     for tensor in filter(external_data_helper.uses_external_data, _tensors_of(graph)):
-        location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
-        file = (folder / location).resolve()
-        if not file.is_relative_to(folder) or not file.is_file():
+        location = next((entry for entry in tensor.external_data if entry.key == "location"), None)
+        file = _beside(path, "" if location is None else location.value)
+        if file is None:
             raise MrntkError(
-                f"path={path}: tensor {tensor.name} should be in the file {location!r}, which is not in the folder of the "
-                "model: put it there, or save the model as one file."
+                f"path={path}: tensor {tensor.name} should be in the file {location.value if location else ''!r}, which is not "
+                "in the folder of the model: put it there, or save the model as one file."
             )
         try:
             most -= math.prod(tensor.dims) * np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).itemsize
             if most < 0:
                 raise MrntkError(f"path={path} has, with the weights beside it, more than max_bytes: raise max_bytes.")
-            external_data_helper.load_external_data_for_tensor(tensor, str(folder))
+            location.value = file.name
+            external_data_helper.load_external_data_for_tensor(tensor, str(file.parent))
         except MrntkError:
             raise
         except Exception as error:
             raise damaged(path, f"tensor {tensor.name}", error) from error
         tensor.data_location = TensorProto.DEFAULT
         del tensor.external_data[:]
+
+
+def _beside(path: Path, location: str) -> Path | None:
+    """The file of that name in the folder of the model, its links followed; None if it is not there or leads elsewhere."""
+    folder = path.parent.resolve()
+    named, file = Path(os.path.normpath(folder / location)), (folder / location).resolve()
+    snapshots = next((parent for parent in folder.parents if parent.name == "snapshots"), None)
+    in_hub = named.is_relative_to(folder) and snapshots is not None and file.parent == snapshots.parent / "blobs"
+    return file if file.is_file() and (file.is_relative_to(folder) or in_hub) else None
 
 
 def _tensors_of(graph):
