@@ -100,6 +100,17 @@ def test_second_time_does_nothing(bootstrap, monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_without_fcntl(bootstrap, monkeypatch, capsys):
+    """As on Windows: what it sets up it sets up without a lock."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    bootstrap.__spec__.loader.exec_module(bootstrap)
+    assert bootstrap.fcntl is None
+    monkeypatch.setattr(bootstrap, "install", lambda variant, say: say(f"set up for {variant}"))
+    monkeypatch.setenv("JAX", "cuda13")
+    bootstrap.main()
+    assert capsys.readouterr().out == "set up for cuda13\n"
+
+
 def test_changed_requirements_are_noticed(bootstrap):
     before = bootstrap.wanted("cpu")
     (bootstrap.ROOT / "requirements.txt").write_text("numpy==2.0\n")

@@ -5,16 +5,20 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import jax
+import pytest
+
 from figures.making import runner
 from mrntk import __main__ as cli
 from mrntk import tasks
 from mrntk.support.cards import Entry
+from mrntk.support.environment import check_environment
 
 
-def mrntk(*words, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "mrntk", *words], capture_output=True, text=True, env={**os.environ, **environment}
-    )
+def mrntk(*words, stdout=subprocess.PIPE, **environment):
+    command = [sys.executable, "-m", "mrntk", *words]
+    environment = {**os.environ, **environment}
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, encoding="utf-8", env=environment)
 
 
 def complains(done, sentence):
@@ -115,3 +119,41 @@ def test_interrupted(capsys, monkeypatch):
     monkeypatch.setattr(runner, "run", interrupted)
     assert cli.main(["figures"]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words, unbuffered", [(["list"], "1"), (["list"], ""), (["--help"], "")])
+def test_a_reader_of_the_output_that_has_enough(words, unbuffered):
+    """As in `mrntk list | head`: silence, and the code of a program that SIGPIPE ends."""
+    end, start = os.pipe()
+    os.close(end)
+    with os.fdopen(start, "w", encoding="utf-8") as closed:
+        done = mrntk(*words, stdout=closed, PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has /dev/full")
+def test_output_that_cannot_be_written():
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        assert complains(mrntk("list", stdout=full), "the output cannot be written (No space left on device)")
+
+
+def test_a_terminal_that_cannot_show_a_letter():
+    done = mrntk("list", "photos", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "") and "?" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("JAX_PLATFORMS", "cuda"), ("JAX_ENABLE_X64", "maybe"), ("XLA_FLAGS", "--no_such"), ("MPLBACKEND", "nonsense")],
+)
+def test_what_the_environment_asks_in_vain(name, value):
+    if value == "cuda" and jax.default_backend() == "gpu":
+        pytest.skip("there is a GPU")
+    words = {"JAX_PLATFORMS": "doctor", "MPLBACKEND": "lab"}.get(name, "figures")
+    assert complains(mrntk(words, **{name: value}), f"{name}={value}: ")
+
+
+def test_what_the_environment_asks_with_success(monkeypatch):
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    check_environment()
