@@ -18,7 +18,7 @@ from pathlib import Path
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_server.services.kernels.handlers import KernelHandler
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
-from tornado.web import HTTPError
+from tornado.web import HTTPError, RedirectHandler
 from traitlets import Integer, List
 from traitlets.config import Config
 from voila.app import Voila
@@ -119,7 +119,7 @@ class Server(Voila):
     def init_handlers(self) -> list:
         """Those of Voila that the page uses. Left out: files beside the notebook, login, and whatever a new Voila brings."""
         self.app.listen = partial(self.app.listen, max_body_size=BODY)
-        kept = []
+        kept = [(self.base_url.rstrip("/"), RedirectHandler, {"url": self.base_url})]
         for pattern, handler, *words in super().init_handlers():
             if handler is KernelHandler or pattern.endswith(SERVED):
                 kept.append((pattern, handler, *words))

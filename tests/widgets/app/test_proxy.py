@@ -57,6 +57,8 @@ def test_all_that_the_page_names_lies_under_the_path(address, page):
         path = urljoin(BASE, one)
         assert path.startswith(BASE) and ask(address, path)[0] == 200, one
     assert f'"baseUrl": "{BASE}"' in page
+    status, headers, _ = ask(address, BASE.rstrip("/"))
+    assert (status, headers["Location"]) == (301, BASE)
     assert ask(address, "/")[0] == ask(address, "/voila/static/voila.js")[0] == 404
 
 
