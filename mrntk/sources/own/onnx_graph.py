@@ -141,8 +141,20 @@ def _simplified(model, value, shape: tuple[int, ...], tensors: dict):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _opset(model))], ir_version=9)
     if _opset(model) < FIRST_SET:
         model = version_converter.convert_version(model, FIRST_SET)
+    _state_defaults(model)
     kept = [("", name) for name in OPERATORS]
     return inliner.inline_selected_functions(model, kept, exclude=True, inline_schema_functions=True)
+
+
+def _state_defaults(model):
+    """Write the default attributes of operators that will be inlined, which would leave them out."""
+    from onnx import defs
+
+    for node in model.graph.node:
+        if node.op_type not in OPERATORS and not node.domain and defs.has(node.op_type):
+            stated = {entry.name for entry in node.attribute}
+            attributes = defs.get_schema(node.op_type, _opset(model), "").attributes.values()
+            node.attribute.extend(a.default_value for a in attributes if a.default_value.name and a.name not in stated)
 
 
 def _nodes(model, input_name: str) -> list[Node]:

@@ -249,6 +249,12 @@ def _space_to_depth(node: Node, x):
     return blocks.reshape(n, -1, h // size, w // size)
 
 
+def _gather_elements(node: Node, x, places):
+    axis = node.get("axis", 0) % x.ndim
+    kept = tuple(slice(n if i != axis else None) for i, n in enumerate(places.shape))
+    return jnp.take_along_axis(x[kept], jnp.asarray(places), axis)
+
+
 def _gather_nd(node: Node, x, places):
     def gather(x, places):
         return x[tuple(jnp.moveaxis(jnp.asarray(places), -1, 0))]
@@ -362,7 +368,7 @@ OPERATORS = {
     "DepthToSpace": _depth_to_space,
     "SpaceToDepth": _space_to_depth,
     "Gather": lambda node, x, places: jnp.take(x, places, node.get("axis", 0)),
-    "GatherElements": lambda node, x, places: jnp.take_along_axis(x, jnp.asarray(places), node.get("axis", 0)),
+    "GatherElements": _gather_elements,
     "GatherND": _gather_nd,
     "ScatterND": _scatter_nd,
     "OneHot": _one_hot,

@@ -16,8 +16,8 @@ ROUNDED = {
 
 
 def _places(node: Node, size: int, out: int, scale: float, transform: str):
-    """Where the output's entries lie on the input's axis; shape (out,)."""
-    i = np.arange(out)
+    """Where the output's entries lie on the input's axis; shape (out,). In float32, as runtimes have it: a place may be a tie."""
+    i, scale = np.arange(out, dtype=np.float32), np.float32(scale)
     if transform == "align_corners":
         return i * ((size - 1) / (out - 1) if out > 1 else 0.0)
     if transform == "asymmetric":
@@ -56,7 +56,6 @@ def _matrix(node: Node, size: int, out: int, scale: float) -> np.ndarray:
         reach, a = 2, node.get("cubic_coeff_a", -0.75)
     elif mode == "linear":
         reach, a = 1, None
-        at = at if node.get("antialias", 0) else np.clip(at, 0, size - 1)
     else:
         node.refuse(f"mode={mode}")
     stretch = max(1.0, 1 / scale) if node.get("antialias", 0) else 1.0
@@ -64,7 +63,7 @@ def _matrix(node: Node, size: int, out: int, scale: float) -> np.ndarray:
     taps = first[:, None] + np.arange(2 * math.ceil(reach * stretch) + 2)  # (out, taps)
     distance = np.abs(taps - at[:, None]) / stretch
     weights = _linear(distance) if mode == "linear" else _cubic(distance, a)
-    if node.get("exclude_outside", 0) or node.get("antialias", 0):
+    if node.get("exclude_outside", 0):
         weights = np.where((taps >= 0) & (taps < size), weights, 0)
     matrix = np.zeros((out, size))
     np.add.at(matrix, (np.arange(out)[:, None], np.clip(taps, 0, size - 1)), weights)
@@ -74,7 +73,7 @@ def _matrix(node: Node, size: int, out: int, scale: float) -> np.ndarray:
 def _extents(node: Node, shape, axes, scales, sizes):
     """(size, scale) of every resized axis of the output."""
     if scales is not None and len(scales):
-        return [(math.floor(shape[axis] * s), s) for axis, s in zip(axes, scales, strict=True)]
+        return [(math.floor(np.float32(shape[axis]) * s), s) for axis, s in zip(axes, scales, strict=True)]
     ratios = [n / shape[axis] for axis, n in zip(axes, sizes, strict=True)]
     policy = node.get("keep_aspect_ratio_policy", "stretch")
     if policy == "stretch":
@@ -86,7 +85,7 @@ def _extents(node: Node, shape, axes, scales, sizes):
 def resize(node: Node, x, *inputs):
     """Inputs are (scales) before operator set 11, then (roi, scales, sizes)."""
     _, scales, sizes = (*((None,) if node.opset < 11 else ()), *inputs, None, None, None)[:3]
-    scales = node.get("scales") if scales is None else known(scales).astype(float).tolist()
+    scales = node.get("scales") if scales is None else known(scales).astype(np.float32)
     axes = [axis % x.ndim for axis in node.get("axes", range(x.ndim))]
     for axis, (out, scale) in zip(axes, _extents(node, x.shape, axes, scales, node.integers("", sizes)), strict=True):
         if (out, scale) != (x.shape[axis], 1):

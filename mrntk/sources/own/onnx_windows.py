@@ -58,9 +58,9 @@ def conv_transpose(node: Node, x, w, b=None):
         wanted = [n * s for n, s in zip(sizes, strides, strict=True)]
     if wanted is None:
         cuts = _pads(node, sizes, strides, extents)
-    else:  # of an odd cut the larger half is at the end, unless SAME_UPPER asks for it at the start
-        side = "SAME_LOWER" if auto_pad == "SAME_UPPER" else "SAME_UPPER"
-        cuts = [_same(f - n, side) for f, n in zip(full, wanted[-axes:], strict=True)]
+    else:
+        cuts = [_same(f - n, auto_pad) for f, n in zip(full, wanted[-axes:], strict=True)]
+        more = [m + max(n - f, 0) for m, f, n in zip(more, full, wanted[-axes:], strict=True)]
     pads = [(e - 1 - low, e - 1 - high + m) for e, (low, high), m in zip(extents, cuts, more, strict=True)]
     w = w.reshape(group, -1, *w.shape[1:]).swapaxes(1, 2)
     w = jnp.flip(w.reshape(-1, *w.shape[2:]), range(2, w.ndim - 1))
