@@ -10,7 +10,7 @@ from figures.making.cells import from_csv
 @pytest.mark.parametrize(
     "name, settings, rows, near",
     [
-        ("assumption3", ["features=relu", "count=32", "seeds=1"], 20, 1e-5),  # least eigenvalues, of images scaled in float32
+        ("assumption3", ["features=relu", "count=32", "seeds=1"], 20, 1e-5),  # images scaled in float32
         ("capacity_law", ["family=dnn", "inner=27", "seeds=1"], 4, 1e-3),  # a source trained in float32 comes first
     ],
 )
