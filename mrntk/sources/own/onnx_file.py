@@ -7,6 +7,7 @@ of other domains, control flow and paths out of the folder are refused. What a h
 computation.
 """
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import equinox as eqx
@@ -43,26 +44,32 @@ class Graph:
         return {**{name: _in_precision(value, s.dtype) for name, value in tensors.items()}, self.input_name: s[None]}
 
     def _results(self, node: Node, values: dict, dtype) -> dict:
-        inputs = [values[name] if name else None for name in node.proto.input]
-        try:
-            results = OPERATORS[node.operator](node, *inputs)
+        with self._explained(node):
+            results = OPERATORS[node.operator](node, *(values[name] if name else None for name in node.proto.input))
             results = results if isinstance(results, tuple) else (results,)
             names = [name for name in node.proto.output if name]
             if len(names) > len(results):
                 node.refuse(f"the output {names[-1]}")
+        return {name: _in_precision(value, dtype) for name, value in zip(node.proto.output, results, strict=False)}
+
+    @contextmanager
+    def _explained(self, node: Node):
+        """What goes wrong in a node, in a sentence with its operator's name."""
+        named = f"operator {node.operator}, which gives {node.proto.output[0]!r},"
+        try:
+            yield
         except Unsupported as error:
             raise MrntkError(f"path={self.path}: {error} is not supported: export the model without it.") from None
         except (DependsOnInput, jax.errors.JAXTypeError):
             raise MrntkError(
-                f"path={self.path}: {_named(node)} needs a size or a place that depends on the values of the input or "
-                "of weights: export the model with fixed shapes."
+                f"path={self.path}: {named} needs a size or a place that depends on the values of the input or of weights: "
+                "export the model with fixed shapes."
             ) from None
         except Exception as error:
             raise MrntkError(
-                f"path={self.path}: {_named(node)} cannot be computed or differentiated ({first_line(error)}): export the "
-                "model without it, or give another input_shape if its sizes are open."
+                f"path={self.path}: {named} cannot be computed or differentiated ({first_line(error)}): export the model "
+                "without it, or give another input_shape if its sizes are open."
             ) from error
-        return {name: _in_precision(value, dtype) for name, value in zip(node.proto.output, results, strict=False)}
 
     def fold(self, weights, s):
         """The output of an example s, and its shape; what follows from shapes and constants alone is computed for good.
@@ -72,7 +79,8 @@ class Graph:
         values = self._given(weights, s)
         kept, alive, stop = [], {self.input_name}, "nothing"  # what has a derivative, and what stopped one last
         for node in self.nodes:
-            found = folded(node, [self.constants.get(name, values.get(name)) for name in node.proto.input])
+            with self._explained(node):
+                found = folded(node, [self.constants.get(name, values.get(name)) for name in node.proto.input])
             if found is None:
                 kept.append(node)
                 found = self._results(node, values, s.dtype)
@@ -90,10 +98,6 @@ class Graph:
             )
         self.nodes = kept
         return values[self.output_name]
-
-
-def _named(node: Node) -> str:
-    return f"operator {node.operator}, which gives {node.proto.output[0]!r},"
 
 
 def _in_precision(value, dtype):

@@ -6,6 +6,7 @@ it without such a definition, or the definition overflows where the operator doe
 One rule for kinks. Where an operator gives the larger or the smaller of an argument and of something that does not depend on the
 input of the model (Relu, Clip, Max, Min, HardSigmoid), its derivative at the tie is 0, as that of `jax.nn.relu`. Where it has
 another formula below 0 than above (LeakyRelu, PRelu, Elu, Selu), the derivative at 0 is that from below, which for Relu is 0 too.
+Abs has the derivative 0 at 0. These are the values of PyTorch's layers.
 """
 
 from functools import reduce
@@ -47,6 +48,10 @@ def _between(x, low=None, high=None):
 
 def _clip(node: Node, x, low=None, high=None):
     return _between(x, node.get("min") if low is None else low, node.get("max") if high is None else high)
+
+
+def _absolute(x):
+    return x * jnp.sign(x)
 
 
 def _above(x, below):
@@ -290,7 +295,7 @@ def _filled(node: Node, shape):
 
 
 PLAIN = {
-    "Abs": jnp.abs, "Acos": jnp.arccos, "Acosh": jnp.arccosh, "Add": jnp.add, "And": jnp.logical_and, "Asin": jnp.arcsin,
+    "Abs": _absolute, "Acos": jnp.arccos, "Acosh": jnp.arccosh, "Add": jnp.add, "And": jnp.logical_and, "Asin": jnp.arcsin,
     "Asinh": jnp.arcsinh, "Atan": jnp.arctan, "Atanh": jnp.arctanh, "Ceil": jnp.ceil, "Cos": jnp.cos, "Cosh": jnp.cosh,
     "Div": _divide, "Equal": jnp.equal, "Erf": lax.erf, "Exp": jnp.exp, "Floor": jnp.floor, "Greater": jnp.greater,
     "GreaterOrEqual": jnp.greater_equal, "Identity": lambda x: x, "IsNaN": jnp.isnan, "Less": jnp.less,
@@ -334,7 +339,7 @@ OPERATORS = {
     "ReduceProd": _reduction(jnp.prod),
     "ReduceSum": _reduction(jnp.sum),
     "ReduceLogSumExp": _reduction(jax.nn.logsumexp),
-    "ReduceL1": _sum_of(jnp.abs),
+    "ReduceL1": _sum_of(_absolute),
     "ReduceL2": _sum_of(jnp.square, jnp.sqrt),
     "ReduceLogSum": _sum_of(lambda x: x, jnp.log),
     "ReduceSumSquare": _sum_of(jnp.square),

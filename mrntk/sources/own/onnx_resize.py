@@ -73,7 +73,7 @@ def _matrix(node: Node, size: int, out: int, scale: float) -> np.ndarray:
 def _extents(node: Node, shape, axes, scales, sizes):
     """(size, scale) of every resized axis of the output."""
     if scales is not None and len(scales):
-        return [(math.floor(np.float32(shape[axis]) * s), s) for axis, s in zip(axes, scales, strict=True)]
+        return [(math.floor(np.float32(shape[axis]) * s), float(s)) for axis, s in zip(axes, scales, strict=True)]
     ratios = [n / shape[axis] for axis, n in zip(axes, sizes, strict=True)]
     policy = node.get("keep_aspect_ratio_policy", "stretch")
     if policy == "stretch":
