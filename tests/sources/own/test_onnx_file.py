@@ -169,6 +169,17 @@ def test_open_sizes(tmp_path, image):
             from_onnx(path, input_shape=wrong)
 
 
+@pytest.mark.parametrize("size", [-1, 0])
+def test_sizes_written_as_minus_one_or_zero_are_open(size, tmp_path, image):
+    graph = GRAPHS["conv, relu, max pool, flatten, gemm"]
+    path = saved(make_model(*graph, batch=size, shape=(3, size, size)), tmp_path)
+    np.testing.assert_allclose(
+        from_onnx(path, input_shape=SHAPE)(image), reference(make_model(*graph), image), atol=1e-4
+    )
+    with pytest.raises(MrntkError, match=r"input_shape is missing: .*\(3, None, None\)"):
+        from_onnx(path)
+
+
 def test_weights_in_any_place_and_precision(tmp_path, image):
     """Half precision, double precision, and as Constant nodes."""
     model = make_model(*GRAPHS["conv, relu, max pool, flatten, gemm"])
@@ -245,6 +256,33 @@ def test_no_file_outside_the_folder_is_read(location, tmp_path):
     (folder / "link.bin").symlink_to(tmp_path / "weights.bin")
     with pytest.raises(MrntkError, match="tensor w should be in the file .*, which is not in the folder"):
         from_onnx(saved(model, folder))
+
+
+@pytest.mark.parametrize("inside", ["", "onnx"])
+def test_weights_in_a_hubs_cache_are_links_to_its_blobs(inside, tmp_path, image):
+    """A link to the blobs of this model is followed; one to anywhere else is refused, and so is a path out of the folder."""
+    blobs, folder = tmp_path / "blobs", tmp_path / "snapshots" / "0123" / inside
+    blobs.mkdir()
+    folder.mkdir(parents=True)
+    model = with_external(blobs, "weights.bin")
+    (saved(model, blobs)).rename(blobs / "4567")
+    (folder / "model.onnx").symlink_to(blobs / "4567")
+    (folder / "weights.bin").symlink_to(blobs / "weights.bin")
+    expected = reference(make_model(*GRAPHS["conv, relu, max pool, flatten, gemm"]), image)
+    np.testing.assert_allclose(from_onnx(folder / "model.onnx")(image), expected, atol=1e-4)
+
+    elsewhere = tmp_path / "other" / "blobs"
+    elsewhere.mkdir(parents=True)
+    for secret in (elsewhere / "secret", tmp_path / "secret"):
+        (blobs / "weights.bin").replace(secret)
+        (folder / "weights.bin").unlink()
+        (folder / "weights.bin").symlink_to(secret)
+        with pytest.raises(MrntkError, match="not in the folder"):
+            from_onnx(folder / "model.onnx")
+        secret.replace(blobs / "weights.bin")
+    named = saved(with_external(blobs, "../" * (3 if inside else 2) + "blobs/weights.bin"), folder, "named.onnx")
+    with pytest.raises(MrntkError, match="not in the folder"):
+        from_onnx(named)
 
 
 def test_every_truncation_is_seen(tmp_path):

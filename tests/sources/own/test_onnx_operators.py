@@ -50,17 +50,17 @@ def saved(nodes, tensors, folder, shape, *, opset=17, output=None):
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_generated_graphs_agree_with_onnxruntime_or_are_refused(part, tmp_path):
-    """Every operator in its newest version, and every third of the other graphs: 400 of the 880 that the benchmark checks."""
+    """Every operator in its newest version, and every tenth of all graphs: 250 of the 880 that the benchmark checks."""
     module = generated()
     graphs, x, outcomes = list(module.graphs()), module.example(), Counter()
     newest = {str(operators): place for place, (operators, _, _) in enumerate(graphs)}
-    chosen = sorted({*newest.values(), *range(0, len(graphs), 3)})
+    chosen = sorted({*newest.values(), *range(0, len(graphs), 10)})
     for operators, opset, proto in (graphs[place] for place in chosen[part::PARTS]):
         outcome, detail = module.checked(proto, x, tmp_path)
         outcomes[outcome] += 1
         assert outcome != "wrong", f"{operators} of set {opset}: {detail}\n{helper.printable_graph(proto.graph)}"
         assert outcome != "refused" or "has no derivative, since" in detail
-    assert outcomes["agrees"] >= 38 and outcomes["refused"] <= 6
+    assert outcomes["agrees"] >= 20 and outcomes["refused"] <= 6
 
 
 def test_the_generated_set_has_every_operator_and_its_committed_result_is_right():
