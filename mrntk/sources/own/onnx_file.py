@@ -2,9 +2,9 @@
 
 The file is data, and nothing in it is executed. It is parsed as a protocol buffer, a format without code; the graph in it is a
 list of operator names with tensors, and only the standard operators in `mrntk.sources.own.onnx_operators`, and those that ONNX
-defines by them, are accepted. A graph cannot name a Python function or a library, and no file outside its own folder: operators
-of other domains, control flow and paths out of the folder are refused. What a hostile file can still do is ask for a large
-computation.
+defines by them, are accepted. A graph cannot name a Python function or a library, and no file outside its own folder or its
+hub's blobs: operators of other domains, control flow and paths out of the folder are refused. What a hostile file can still do is
+ask for a large computation.
 """
 
 from contextlib import contextmanager

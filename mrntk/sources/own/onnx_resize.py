@@ -1,4 +1,4 @@
-"""ONNX's Resize and its older forms, Upsample among them: along each axis a product with a matrix of weights."""
+"""ONNX's Resize and its older forms, Upsample among them: along each axis a weighted sum of a few neighbours."""
 
 import math
 
@@ -43,15 +43,15 @@ def _cubic(distance, a: float):
     return np.where(distance <= 1, inner, np.where(distance < 2, outer, 0))
 
 
-def _matrix(node: Node, size: int, out: int, scale: float) -> np.ndarray:
-    """Weights (out, size) of the input's entries in the output's."""
+def _neighbours(node: Node, size: int, out: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """(places on the input's axis, their weights), each (out, taps)."""
     old = node.opset < 11
     mode = node.get("mode", "nearest")
     transform = node.get("coordinate_transformation_mode", "asymmetric" if old else "half_pixel")
     at = _places(node, size, out, scale, transform)
     if mode == "nearest":
         nearest = ROUNDED[node.get("nearest_mode", "floor" if old else "round_prefer_floor")](at)
-        return np.eye(size)[np.clip(nearest, 0, size - 1).astype(int)]
+        return np.clip(nearest, 0, size - 1).astype(int)[:, None], np.ones((out, 1))
     if mode == "cubic":
         reach, a = 2, node.get("cubic_coeff_a", -0.75)
     elif mode == "linear":
@@ -65,9 +65,7 @@ def _matrix(node: Node, size: int, out: int, scale: float) -> np.ndarray:
     weights = _linear(distance) if mode == "linear" else _cubic(distance, a)
     if node.get("exclude_outside", 0):
         weights = np.where((taps >= 0) & (taps < size), weights, 0)
-    matrix = np.zeros((out, size))
-    np.add.at(matrix, (np.arange(out)[:, None], np.clip(taps, 0, size - 1)), weights)
-    return matrix / matrix.sum(1, keepdims=True)
+    return np.clip(taps, 0, size - 1), weights / weights.sum(1, keepdims=True)
 
 
 def _extents(node: Node, shape, axes, scales, sizes):
@@ -89,6 +87,7 @@ def resize(node: Node, x, *inputs):
     axes = [axis % x.ndim for axis in node.get("axes", range(x.ndim))]
     for axis, (out, scale) in zip(axes, _extents(node, x.shape, axes, scales, node.integers("", sizes)), strict=True):
         if (out, scale) != (x.shape[axis], 1):
-            matrix = _matrix(node, x.shape[axis], int(out), scale).astype(x.dtype)
-            x = jnp.moveaxis(jnp.tensordot(x, matrix, (axis, 1)), -1, axis)
+            places, weights = _neighbours(node, x.shape[axis], int(out), scale)
+            around = jnp.take(jnp.moveaxis(x, axis, -1), places, -1)  # (..., out, taps)
+            x = jnp.moveaxis(jnp.sum(around * weights.astype(x.dtype), -1), -1, axis)
     return x
