@@ -36,7 +36,7 @@ def main():
     }
     figure = get_figure(FIGURE)
     piece, *_ = make_cells(figure.path, "", figure.pieces(figure.parameters("smoke")), 0, Path())
-    found = {name: hash_of(*map(np.asarray, parts)) for name, parts in arrays.items()}
+    found = {name: hash_of(*(np.asarray(part, float) for part in parts)) for name, parts in arrays.items()}
     found["names in the cache"] = sorted(path.name for path in cache_folder("sources").iterdir())
     found["piece of a figure"] = compute(piece)["csv"], piece.store.name
     kernels = empirical_ntk(Reprogram(layer, random, mapping), x), empirical_ntk(Reprogram(prompt, trained), x)

@@ -147,10 +147,11 @@ class FullyConnected(InputMap):
                 f"source_shape={source_shape}, target_shape={target_shape}: W would take {4 * d_s * d_t / 1e9:.1f} GB; "
                 "use SeededFullyConnected, which never stores it, or VisualPrompt."
             )
-        with pinned():
+        with pinned():  # drawn in float32, used in JAX's current precision
             key_w, key_b = jax.random.split(key)
-            self.weight = jax.random.normal(key_w, (d_s, d_t)) * (2 / d_t) ** 0.5
-            self.bias = jax.random.normal(key_b, (d_s,)) * BIAS_STD
+            weight = jax.random.normal(key_w, (d_s, d_t)) * (2 / d_t) ** 0.5
+            bias = jax.random.normal(key_b, (d_s,)) * BIAS_STD
+        self.weight, self.bias = jnp.asarray(weight, float), jnp.asarray(bias, float)
         self.source_shape = tuple(source_shape)
 
     def __call__(self, x: Float[Array, "*dT"]) -> Float[Array, "*dS"]:

@@ -94,11 +94,11 @@ class TrainedLinear(OutputMap):
     bias: Float[Array, " cT"] | None = None
 
     @classmethod
-    @pinned()
     def random(cls, key: PRNGKeyArray, num_source: int, num_target: int, *, use_bias: bool = True) -> "TrainedLinear":
         """Weights N(0, 1/c_S), biases (where there are any) zero."""
-        weight = jax.random.normal(key, (num_target, num_source)) * num_source**-0.5
-        return cls(weight, jnp.zeros(num_target) if use_bias else None)
+        with pinned():
+            weight = jax.random.normal(key, (num_target, num_source)) * num_source**-0.5
+        return cls(jnp.asarray(weight, float), jnp.zeros(num_target) if use_bias else None)
 
     @property
     def num_source(self) -> int:
@@ -127,7 +127,6 @@ def _check_enough(num_source: int, num_target: int):
         )
 
 
-@pinned()
 def random_mapping(key: PRNGKeyArray, num_source: int, num_target: int) -> LinearOutput:
     """Every target class gets its own source class, drawn at random (Elsayed et al. 2019 fix one arbitrarily too).
 
@@ -137,7 +136,9 @@ def random_mapping(key: PRNGKeyArray, num_source: int, num_target: int) -> Linea
         If there are more target than source classes.
     """
     _check_enough(num_source, num_target)
-    return one_to_one(np.asarray(jax.random.permutation(key, num_source))[:num_target], num_source)
+    with pinned():
+        order = np.asarray(jax.random.permutation(key, num_source))
+    return one_to_one(order[:num_target], num_source)
 
 
 def joint_counts(

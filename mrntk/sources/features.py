@@ -55,7 +55,7 @@ class FeatureCNN(eqx.Module):
     num_outputs: int = eqx.field(static=True)
     name: str = eqx.field(static=True)
 
-    @pinned()
+    @pinned(x64=None)
     def __init__(
         self,
         num_features: int,

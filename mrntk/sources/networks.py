@@ -17,14 +17,15 @@ from ..support.pinned import pinned
 BIAS_STD = 0.1**0.5
 
 
-@pinned()
 def reinitialise(layer, key: PRNGKeyArray):
-    """The same linear or convolutional layer with the paper's random weights and biases."""
-    key_w, key_b = jax.random.split(key)
-    fan_in = math.prod(layer.weight.shape[1:])
-    weight = jax.random.normal(key_w, layer.weight.shape) * (2 / fan_in) ** 0.5
-    bias = jax.random.normal(key_b, layer.bias.shape) * BIAS_STD
-    return eqx.tree_at(lambda tree: (tree.weight, tree.bias), layer, (weight, bias))
+    """The same linear or convolutional layer with the paper's random weights and biases, drawn in float32."""
+    with pinned():
+        key_w, key_b = jax.random.split(key)
+        fan_in = math.prod(layer.weight.shape[1:])
+        weight = jax.random.normal(key_w, layer.weight.shape) * (2 / fan_in) ** 0.5
+        bias = jax.random.normal(key_b, layer.bias.shape) * BIAS_STD
+    drawn = jnp.asarray(weight, float), jnp.asarray(bias, float)
+    return eqx.tree_at(lambda tree: (tree.weight, tree.bias), layer, drawn)
 
 
 def _check_sizes(**sizes: int):
@@ -61,7 +62,7 @@ class DNN(eqx.Module):
     num_outputs: int = eqx.field(static=True)
     name: str = eqx.field(static=True)
 
-    @pinned()
+    @pinned(x64=None)
     def __init__(self, input_shape: tuple[int, ...], num_outputs: int, *, depth: int, width: int, key: PRNGKeyArray):
         _check_sizes(depth=depth, width=width)
         sizes = [math.prod(input_shape)] + [width] * (depth - 1) + [num_outputs]
@@ -93,7 +94,7 @@ class CNN(eqx.Module):
     num_outputs: int = eqx.field(static=True)
     name: str = eqx.field(static=True)
 
-    @pinned()
+    @pinned(x64=None)
     def __init__(self, input_shape: tuple[int, ...], num_outputs: int, *, depth: int, width: int, key: PRNGKeyArray):
         _check_sizes(depth=depth, width=width)
         _check_images(input_shape)
@@ -125,7 +126,7 @@ class VGG(eqx.Module):
     num_outputs: int = eqx.field(static=True)
     name: str = eqx.field(static=True)
 
-    @pinned()
+    @pinned(x64=None)
     def __init__(
         self,
         input_shape: tuple[int, ...],
@@ -169,7 +170,7 @@ class ResidualBlock(eqx.Module):
     second: eqx.nn.Conv2d
     shortcut: eqx.nn.Conv2d | None
 
-    @pinned()
+    @pinned(x64=None)
     def __init__(self, n_in: int, n_out: int, key: PRNGKeyArray):
         k1, k2, k3 = jax.random.split(key, 3)
         self.first, self.second = _conv(n_in, n_out, k1), _conv(n_out, n_out, k2)
@@ -193,7 +194,7 @@ class ResNet(eqx.Module):
     num_outputs: int = eqx.field(static=True)
     name: str = eqx.field(static=True)
 
-    @pinned()
+    @pinned(x64=None)
     def __init__(
         self,
         input_shape: tuple[int, ...],

@@ -188,7 +188,7 @@ def _terminal_bar(words: str) -> Callable:
     return lambda epochs: tqdm(epochs, desc=words, unit="epoch", disable=None, leave=False)
 
 
-@pinned()
+@pinned(x64=None)
 def load_family(
     family: str,
     *,
