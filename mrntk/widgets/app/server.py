@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import webbrowser
 from collections.abc import Sequence
@@ -143,9 +144,15 @@ class Server(Voila):
         threading.Thread(target=webbrowser.open, args=(self.display_url,), daemon=True).start()
 
 
+def room_for_sockets(folder: str) -> str:
+    """The folder, or /tmp if sockets under it would have names longer than systems take: 103 bytes, of which Jupyter uses 65."""
+    return folder if os.name != "posix" or len(os.fsencode(folder)) <= 103 - 65 else "/tmp"  # noqa: S108
+
+
 def configuration(port: int, address: str, visitors: int, browser: bool, base: str, hosts: Sequence[str]) -> Config:
     """What Voila is told."""
     server = {"ip": address, "port": port, "port_retries": 0, "open_browser": browser, "log_level": "ERROR"}
+    server |= {"connection_dir_root": room_for_sockets(tempfile.gettempdir())}
     server |= {"base_url": base, "trusted_hosts": [host.lower() for host in hosts]}
     page = {
         "allow_template_override": "NO",

@@ -2,8 +2,11 @@
 
 import os
 import re
+import shutil
 import signal
+import tempfile
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import psutil
@@ -20,10 +23,11 @@ BASE, HOST = "/course/explorer/", "www.example.org"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """(address, process number, temporary folder) of a server that knows of its proxy."""
-    temporary = tmp_path_factory.mktemp("temporary")
+    temporary = Path(tempfile.mkdtemp())  # pytest's own have names that are too long for sockets
     words = ("--visitors", "1", "--base", BASE.strip("/"), "--trusted-host", HOST)
     with app_served(tmp_path_factory.mktemp("app"), *words, TMPDIR=str(temporary)) as (address, pid):
         yield address, pid, temporary
+    shutil.rmtree(temporary)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 import time
 import uuid
@@ -264,3 +265,13 @@ def test_whoever_lets_others_in_is_warned(monkeypatch, capsys, address, warned):
     said = capsys.readouterr().out
     assert ("Warning: everyone who reaches 0.0.0.0" in said) == warned and ":9000/" in said
     assert served == [address]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere kernels are spoken to by ports")
+def test_sockets_have_names_that_are_short_enough(tmp_path):
+    """In the longest folder that is kept as it is, a name as Jupyter makes it can be bound; in a longer one it goes to /tmp."""
+    assert server.room_for_sockets("/" + 50 * "a") == server.room_for_sockets("/" + 20 * "é") == "/tmp"
+    longest = "/tmp/" + 33 * "a"
+    assert server.room_for_sockets(longest) == longest
+    name = f"{longest}/voila_{8 * 'x'}/kernel-{uuid.uuid4()}-ipc-5"
+    assert len(name) <= 103  # macOS's limit, and Linux's is 107
