@@ -145,7 +145,7 @@ def _standardised(x, axes, epsilon: float):
 
 
 def _channels(x, *vectors):
-    return (jnp.reshape(vector, (-1, *(1,) * (x.ndim - 2))) for vector in vectors)
+    return (onnx_windows.per_channel(vector, x) for vector in vectors)
 
 
 def _instance_normalization(node: Node, x, scale, shift):

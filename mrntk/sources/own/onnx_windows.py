@@ -40,10 +40,10 @@ def conv(node: Node, x, w, b=None):
     out = lax.conv_general_dilated(
         x, w, strides, pads, rhs_dilation=dilations, feature_group_count=node.get("group", 1)
     )
-    return out if b is None else out + _per_channel(b, x)
+    return out if b is None else out + per_channel(b, x)
 
 
-def _per_channel(b, x):
+def per_channel(b, x):
     return jnp.reshape(b, (-1, *(1,) * (x.ndim - 2)))
 
 
@@ -67,7 +67,7 @@ def conv_transpose(node: Node, x, w, b=None):
     out = lax.conv_general_dilated(
         x, w, (1,) * axes, pads, lhs_dilation=strides, rhs_dilation=dilations, feature_group_count=group
     )
-    return out if b is None else out + _per_channel(b, x)
+    return out if b is None else out + per_channel(b, x)
 
 
 def _pool_geometry(node: Node, x):
