@@ -7,7 +7,7 @@ import pandas as pd
 import scipy.stats
 from matplotlib import pyplot as plt
 
-from figures.claims.functional_shares import COLUMNS, GROUPS, best_other_share, shares
+from figures.claims.functional_shares import COLUMNS, GROUPS, best_share, shares
 from figures.experiments.reprogramming import MAP_NAMES
 from figures.making.statistics import with_interval
 from mrntk.prediction.functionals import FUNCTIONALS
@@ -131,7 +131,7 @@ def finds(data):
         part = data[data["map"] == name]
         found = shares(part)
         best = found.mean().idxmax()
-        chosen = with_interval(best_other_share(part, without=()))
+        chosen = with_interval(best_share(part, COLUMNS))
         own = with_interval(found["lambda_min"])
         words.append(
             f"{MAP_NAMES[name]}: most by {best}, {with_interval(found[best])}, chosen on other seeds {chosen}; by "

@@ -1,23 +1,21 @@
 """What the paper claims, and what the data of the figures say of it.
 
 A claim has one or more parts. A part is one number per seed, and the side on which their mean should lie; it is judged by
-Student's 95 % interval of that mean alone:
+Student's 99 % interval of that mean alone (there are some eighty parts: with 95 % four of them would be decided by chance):
 
-    holds        the whole interval lies where the claim wants it
-    fails        the whole interval lies elsewhere
-    undecided    the interval lies on both sides
+    holds          the whole interval lies where the claim wants it
+    fails          the whole interval lies elsewhere
+    undecided      the interval lies on both sides
+    not testable   the experiment could not have shown it: a condition of its regime (`figures.claims.regimes`) fails
 
-A part that denies an effect ("it does not fall") is closed: it fails only if the whole interval shows the effect, and holds
-otherwise, also for want of data. Such a part can come to hold when intervals get wider.
+A part that holds or fails is fragile if its outcome changes when one depth, or one pair of tasks, is left out of the data.
 
-A claim is reproduced if all of its parts hold, undecided if all of them are, not reproduced if none holds and some fail,
-partly reproduced otherwise, and not testable here where the data are missing. The rules stand in `figures.claims.rules` and
-were committed before their course-scale data were computed. (The word "undecided" for a whole claim came later: until then
-such claims read "not reproduced". It changes no rule and no part.)
+A claim is reproduced if all of its testable parts hold, undecided if all of them are, not reproduced if none holds and some
+fail, partly reproduced otherwise, and not testable here if no part can be tested. The rules stand in `figures.claims.rules`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -28,6 +26,8 @@ from mrntk.support.style import t_interval
 
 REPRODUCED, PARTLY, NOT = "reproduced", "partly reproduced", "not reproduced"
 UNDECIDED, UNTESTED = "undecided", "not testable here"
+CONFIDENCE = 0.99
+OUTCOMES = {"holds": "hold", "fails": "fail", "undecided": "undecided", "not testable": "not testable"}  # and plural
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,13 @@ class Part:
     """One number per seed, and the open interval (low, high) in which their mean should lie."""
 
     name: str
-    values: Sequence[float] | np.ndarray
+    values: Sequence[float] | np.ndarray = ()
     low: float | int = -np.inf
     high: float | int = np.inf
-    closed: bool = False  # the claim denies an effect: it fails only if the whole interval lies outside
-    confidence: float = 0.95
+    confidence: float = CONFIDENCE
+    left_out: str = ""  # of the data, because the experiment could show nothing there
+    untestable: str = ""  # why it cannot be tested at all
+    fragile: tuple[str, ...] = ()  # what else would come out without one depth or one pair
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -47,29 +49,37 @@ class Part:
 
     @property
     def outcome(self) -> str:
-        """ "holds", "fails" or "undecided"."""
+        """One of `OUTCOMES`."""
+        if self.untestable:
+            return "not testable"
         low, high = self.interval
         if self.low < low and high < self.high:
             return "holds"
-        outside = high <= self.low or low >= self.high
-        if self.closed:
-            return "fails" if outside else "holds"
-        return "fails" if outside else "undecided"
+        return "fails" if high <= self.low or low >= self.high else "undecided"
 
     def __str__(self) -> str:
+        if self.untestable:
+            return f"{self.name}: not testable here, {self.untestable}"
         low, high = self.interval
-        return f"{self.name} {np.mean(self.values):+.3g} ({low:+.3g} to {high:+.3g}): {self.outcome}"
+        words = f"{self.name} {np.mean(self.values):+.3g} ({low:+.3g} to {high:+.3g}): {self.outcome}"
+        words += f"; FRAGILE: {', '.join(self.fragile)}" if self.fragile else ""
+        return words + (f" [left out: {self.left_out}]" if self.left_out else "")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper in our words, the figure that bears on it, and the rule."""
+    """A sentence of the paper in our words, the figure that bears on it, its rule, and what its parts must survive.
+
+    `leave_out` names columns; a part is fragile if it comes out otherwise without the rows of one of their values. The column
+    "pair" is that of source and target task together.
+    """
 
     id: str
     sentence: str
     figure: str
     rule: str
     parts: Callable[[pd.DataFrame], list[Part]]
+    leave_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,38 +89,67 @@ class Verdict:
     claim: Claim
     verdict: str
     parts: tuple[Part, ...]
-    reason: str = ""  # why it is not testable here
+    reason: str = ""  # why there are no parts
 
     @property
     def decided(self) -> str:
-        """How many parts hold, fail and stay undecided, in words."""
+        """How many parts hold, fail, stay undecided and cannot be tested, in words."""
         return outcomes(self.parts)
 
 
 def judge(claim: Claim, data: pd.DataFrame | None = None) -> Verdict:
     """The verdict on a claim, by the committed course-scale data of its figure unless others are given."""
     try:
-        parts = tuple(claim.parts(committed_data(claim.figure) if data is None else data))
+        data = with_pairs(committed_data(claim.figure) if data is None else data)
+        parts = tuple(claim.parts(data))
     except MrntkError as error:
         return Verdict(claim, UNTESTED, (), str(error))
     if not parts:
         return Verdict(claim, UNTESTED, (), "the data decide nothing that it could be held against.")
+    parts = tuple(replace(part, fragile=found) for part, found in zip(parts, _flips(claim, data, parts), strict=True))
     return Verdict(claim, verdict_of(parts), parts)
 
 
+def with_pairs(data: pd.DataFrame) -> pd.DataFrame:
+    """The data with the column "pair", if they have source and target tasks."""
+    if "pair" in data or not {"source_task", "task"} <= set(data.columns):
+        return data
+    return data.assign(pair=data["source_task"] + " → " + data["task"])
+
+
+def _flips(claim: Claim, data: pd.DataFrame, parts: Sequence[Part]) -> list[tuple[str, ...]]:
+    """For every part that holds or fails: what it would be without one value of a column of `leave_out`, where that differs."""
+    found: dict[str, list[str]] = {part.name: [] for part in parts}
+    for column in claim.leave_out:
+        values = data[column].unique() if column in data else ()
+        for value in values if len(values) > 1 else ():
+            try:
+                others = {part.name: part for part in claim.parts(data[data[column] != value])}
+            except MrntkError:
+                continue  # what is left is too little for the rule
+            for part in parts:
+                outcome = others[part.name].outcome if part.name in others else "not testable"
+                if part.outcome in ("holds", "fails") and outcome not in (part.outcome, "not testable"):
+                    found[part.name].append(f"{outcome} without {column} {value}")
+    return [tuple(found[part.name]) for part in parts]
+
+
 def outcomes(parts: Sequence[Part]) -> str:
-    """How many parts hold, fail and stay undecided, in words."""
-    counts = {name: sum(part.outcome == name for part in parts) for name in ("holds", "fails", "undecided")}
-    plural = {"holds": "hold", "fails": "fail", "undecided": "undecided"}
-    return ", ".join(f"{count} {plural[name]}" for name, count in counts.items() if count)
+    """How many parts hold, fail, stay undecided and cannot be tested, in words."""
+    counts = {name: sum(part.outcome == name for part in parts) for name in OUTCOMES}
+    words = ", ".join(f"{count} {OUTCOMES[name]}" for name, count in counts.items() if count)
+    fragile = sum(bool(part.fragile) for part in parts)
+    return words + (f" ({fragile} fragile)" if fragile else "")
 
 
 def verdict_of(parts: Sequence[Part]) -> str:
     """The verdict that follows from the outcomes of one or more parts, and from nothing else."""
-    outcomes = {part.outcome for part in parts}
-    if len(outcomes) == 1:
-        return {"holds": REPRODUCED, "undecided": UNDECIDED, "fails": NOT}[outcomes.pop()]
-    return PARTLY if "holds" in outcomes else NOT
+    found = {part.outcome for part in parts} - {"not testable"}
+    if not found:
+        return UNTESTED
+    if len(found) == 1:
+        return {"holds": REPRODUCED, "undecided": UNDECIDED, "fails": NOT}[found.pop()]
+    return PARTLY if "holds" in found else NOT
 
 
 def verdicts() -> list[Verdict]:

@@ -46,13 +46,17 @@ def with_interval(values: Sequence[float] | np.ndarray | pd.Series, digits: int 
 
 
 def variance_explained(
-    data: pd.DataFrame, x: Sequence[str], y: str, *, groups: Sequence[str]
+    data: pd.DataFrame, x: Sequence[str], y: str, *, groups: Sequence[str], beyond: Sequence[str] = ()
 ) -> Float[np.ndarray, "seeds x"]:
     """Share of the variance of y within groups that each column of x explains for a seed that the fit has not seen.
 
-    For every seed left out and every column, y = (a constant a group) + slope * x is fitted by least squares to the other seeds.
-    The share is 1 - (squared error on the seed left out) / (squared error of the constants alone, as fitted to the other
+    For every seed left out and every column, y = (a constant per group) + slope * x is fitted by least squares to the other
+    seeds. The share is 1 - (squared error on the seed left out) / (squared error of the constants alone, as fitted to the other
     seeds). It is at most 1, and negative where the column misleads. A column that does not vary within groups explains 0.
+
+    Parameters
+    ----------
+    beyond : columns that are granted, with slopes of their own; the shares are then those of the error that these leave.
 
     Raises
     ------
@@ -64,16 +68,24 @@ def variance_explained(
             f"data has {data['seed'].nunique()} seed: leaving one out needs two, and choosing a column as well three."
         )
     group = data.groupby(list(groups)).ngroup().to_numpy()
-    values, seeds = data[[*x, y]].to_numpy(float), data["seed"].to_numpy()
-    out = []
+    values, seeds = data[[*beyond, *x, y]].to_numpy(float), data["seed"].to_numpy()
+    granted, out = list(range(len(beyond))), []
     for seed in np.unique(seeds):
         rest = seeds != seed
         sums = np.zeros((group.max() + 1, values.shape[1]))
         np.add.at(sums, group[rest], values[rest])
         centred = values - (sums / np.bincount(group[rest])[:, None])[group]  # by the constants of the other seeds
-        inner, outer = centred[rest], centred[~rest]
-        sizes = (inner[:, :-1] ** 2).sum(0)
-        slope = np.where(sizes > 1e-20, (inner[:, :-1] * inner[:, -1:]).sum(0) / np.maximum(sizes, 1e-20), 0.0)
-        error = ((outer[:, -1:] - slope * outer[:, :-1]) ** 2).sum(0)
-        out.append(np.where(slope == 0, 0.0, 1 - error / (outer[:, -1] ** 2).sum()))
+        alone = _left_out_error(centred, rest, granted)
+        errors = np.array([_left_out_error(centred, rest, [*granted, len(beyond) + i]) for i in range(len(x))])
+        out.append(np.where(errors == alone, 0.0, 1 - errors / max(alone, 1e-300)))
     return np.array(out)
+
+
+def _left_out_error(centred: np.ndarray, rest: np.ndarray, columns: list[int]) -> float:
+    """Squared error of the last column on the seed left out, by least squares on these columns of the rest."""
+    used = [column for column in columns if (centred[rest, column] ** 2).sum() > 1e-20]  # those that vary
+    y = centred[~rest, -1]
+    if used:
+        slope = np.linalg.lstsq(centred[np.ix_(rest, used)], centred[rest, -1], rcond=None)[0]
+        y = y - centred[np.ix_(~rest, used)] @ slope
+    return float((y**2).sum())

@@ -290,7 +290,16 @@ def own_and_shared(models: list) -> Models:
 
 
 def run_epochs(
-    state: TrainingState, training: Training, call_back, *, callback, epochs, checkpoint, checkpoint_every, progress
+    state: TrainingState,
+    training: Training,
+    call_back,
+    *,
+    callback,
+    until=None,
+    epochs,
+    checkpoint,
+    checkpoint_every,
+    progress,
 ):
     """(the state at the end, training and validation losses as (2, *seeds, epochs run)).
 
@@ -310,13 +319,18 @@ def run_epochs(
         )
         if checkpoint.exists():
             state, losses = read_checkpoint(checkpoint, fingerprint, (state, losses))
-    finished = not np.any(state.active(training.settings))
+
+    def ended(done: int) -> bool:
+        stopped = not np.any(state.active(training.settings))
+        return done == epochs or stopped or (until is not None and done > 0 and bool(until(losses[0, :done])))
+
+    finished = ended(int(np.max(state.epochs)))
     for number in (progress or iter)(range(epochs if finished else int(np.max(state.epochs)), epochs)):
         if callback is not None:
             state = call_back(number, state)
         state, *new = one_epoch(state, training)
         losses[..., number] = [np.full(state.epochs.shape, np.nan) if loss is None else loss for loss in new]
-        finished = number + 1 == epochs or not np.any(state.active(training.settings))
+        finished = ended(number + 1)
         if checkpoint is not None and (finished or (number + 1) % checkpoint_every == 0):
             write_checkpoint(checkpoint, fingerprint, (state, losses))
         if finished:

@@ -122,6 +122,7 @@ def fit(
     validation: tuple | None = None,
     patience: int | None = None,
     callback: Callable | None = None,
+    until: Callable | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 1,
     progress: Callable | None = None,
@@ -144,6 +145,7 @@ def fit(
         (of the start, if the validation loss never was a number). Without it the model of the last epoch is returned.
     callback : `callback(epoch, model)` is called before every epoch, counted from 0. It may return the model with other values to
         go on with, else None; see `IterativeMapping`. To be resumable it must depend on its arguments alone.
+    until : `until(train_losses so far)` is asked after every epoch; training ends when it says True. See `Plateau`.
     checkpoint : file from which an interrupted training continues, to the same numbers bit for bit.
     checkpoint_every : epochs from one writing of the checkpoint to the next; it is written at the end as well.
     progress : wraps the iterable of epochs, for example `tqdm`.
@@ -185,6 +187,7 @@ def fit(
         training,
         call_back,
         callback=callback,
+        until=until,
         epochs=epochs,
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,

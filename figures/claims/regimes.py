@@ -1,0 +1,128 @@
+"""The regime of a claim: where the experiment could have shown the effect at all. Conditions are checked on the data.
+
+A condition looks at the rows of one cell (one depth, or whatever is compared, of one pair of tasks; all its seeds) and says in
+words why nothing can be learned from them, or "". `tested` keeps the cells that pass all conditions, and says what it left out.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mrntk.support.style import geometric_mean
+
+LEARNED, OF_THE_BEST = 0.8, 0.9  # accuracy of a source on its own test part, or its share of the best of the family
+FLAT = 0.02  # the most that the last tenth of the steps may change a training loss
+SOLVED = 0.011  # share of the constant predictor's loss below which nothing is left to learn (training stops at 0.010)
+MOST = 0.8  # share of the runs of a cell that must have converged
+VARIES = 1.05  # from the smallest to the largest mean loss
+
+Condition = Callable[[pd.DataFrame, pd.DataFrame], str]  # (the rows of a cell, all rows) -> why not, or ""
+
+
+class Tested(NamedTuple):
+    """What is left of the data, what was left out, and why nothing can be tested (then `data` is empty)."""
+
+    data: pd.DataFrame
+    left_out: str = ""
+    untestable: str = ""
+
+
+def learned(cell: pd.DataFrame, everything: pd.DataFrame) -> str:
+    """The source classifies 0.8 of its own test part, or nine tenths of what the best of its family does on that task."""
+    own = cell["source_test_accuracy"].mean()
+    columns = [name for name in ("family", "source_task") if name in everything]
+    alike = everything[(everything[columns] == cell[columns].iloc[0]).all(axis=1)] if columns else everything
+    cells = [name for name in ("depth", "way", "strength") if name in alike]
+    best = alike.groupby(cells)["source_test_accuracy"].mean().max() if cells else own
+    if own >= min(LEARNED, OF_THE_BEST * best):
+        return ""
+    return f"its source classifies {own:.2f} of its own test part"
+
+
+def solved(rows: pd.DataFrame) -> pd.Series:
+    """For every run: is nothing left to learn?"""
+    return rows["end_loss"] <= SOLVED * rows["constant_loss"]
+
+
+def converged(cell: pd.DataFrame, everything: pd.DataFrame) -> str:
+    """Four of five runs ended at a plateau, or solved."""
+    if "end_loss" not in cell:
+        return "its training was not followed to a plateau"
+    change = (cell["nine_tenths_loss"] - cell["end_loss"]).abs() / cell["end_loss"]
+    if ((change < FLAT) | solved(cell)).mean() >= MOST:
+        return ""
+    return f"the last tenth of {cell['steps'].median():.0f} steps still changes its loss by {change.median():.1%}"
+
+
+def below_constant(cell: pd.DataFrame, everything: pd.DataFrame) -> str:
+    """The training loss at the end is below that of the constant predictor."""
+    constant = cell["constant_loss"].mean() if "constant_loss" in cell else np.inf
+    loss = cell["train_loss"].mean()
+    return "" if loss < constant else f"its loss {loss:.2f} is not below the constant predictor's {constant:.2f}"
+
+
+def tested(
+    data: pd.DataFrame,
+    conditions: Sequence[Condition],
+    *,
+    x: str | None = "depth",
+    by: Sequence[str] = (),
+    least: int = 3,
+) -> Tested:
+    """The cells of `data` that pass every condition.
+
+    Parameters
+    ----------
+    x : the column that is compared; None if the rows of a case are one cell.
+    by : columns that tell the cases apart, for example source and target task.
+    least : values of x that a case must have left; cases with fewer are left out as a whole.
+    """
+    kept, out = [], []
+    cases = data.groupby(list(by), sort=False) if by else [((), data)]
+    for case, rows in cases:
+        name = " → ".join(map(str, case)) if isinstance(case, tuple) else str(case)
+        cells = rows.groupby(x, sort=True) if x else [(None, rows)]
+        good = []
+        for value, cell in cells:
+            why = next((found for condition in conditions if (found := condition(cell, data))), "")
+            where = " of ".join(part for part in (f"{x} {value}" if x else "", name) if part)
+            out += [(where or "all", why)] if why else []
+            good += [] if why else [cell]
+        if good and (x is None or len(good) >= least):
+            kept += good
+        elif good:
+            out.append((f"the rest of {name or 'it'}", f"{len(good)} of {least} values of {x} are left"))
+    if kept:
+        return Tested(pd.concat(kept).sort_index(), _listed(out))
+    return Tested(data.iloc[:0], "", _listed(out) or "there are no data")
+
+
+def _listed(left_out: Sequence[tuple[str, str]]) -> str:
+    """(where, why) in words, each reason once."""
+    places: dict[str, list[str]] = {}
+    for where, why in left_out:
+        places.setdefault(why, []).append(where)
+    return "; ".join(f"{', '.join(where)}: {why}" for why, where in places.items())
+
+
+def varying(found: Tested, y: str = "train_loss", *, x: str = "depth", by: Sequence[str] = ()) -> Tested:
+    """`found`, unless the training loss is solved nearly everywhere, or hardly differs between the values of x."""
+    if found.untestable:
+        return found
+    data = found.data
+    if "end_loss" in data and y == "train_loss" and solved(data).mean() > 1 - MOST:
+        share = solved(data).mean()
+        return Tested(
+            data.iloc[:0], "", f"{share:.0%} of the runs learn their examples to 1 % of the constant predictor's loss"
+        )
+    means = data.groupby([*by, x])[y].apply(geometric_mean)
+    ratios = (
+        means.groupby(list(by)).agg(lambda part: part.max() / part.min())
+        if by
+        else pd.Series([means.max() / means.min()])
+    )
+    if (ratios < VARIES).all():
+        return Tested(data.iloc[:0], "", f"{y} differs by less than {VARIES - 1:.0%} between the values of {x}")
+    return found
