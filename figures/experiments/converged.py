@@ -46,9 +46,9 @@ def measure_to_the_end(model, data, *, key, loss: str, most: int) -> dict:
 
     Returns
     -------
-    {"trained": number of trained values, "constant_loss", "start_loss", "steps", "loss_100", ...: after the steps of `WAY`, or the
-    last if training ended before, "nine_tenths_loss", "end_loss": see `late_losses`, "train_loss", "train_accuracy", "test_loss",
-    "test_accuracy", "kernel_sum": the sum of |Theta_T| over all entries, divided by N} and the
+    {"trained": number of trained values, "constant_loss", "start_loss", "steps", "loss_100", ...: after the steps of `WAY`, or
+    the last if training ended before, "nine_tenths_loss", "end_loss": see `late_losses`, "train_loss", "train_accuracy",
+    "test_loss", "test_accuracy", "kernel_sum": the sum of |Theta_T| over all entries, divided by N} and the
     `functionals` of Theta_T. A model that trains nothing has its start everywhere.
     """
     x, y, x_test, y_test = data
