@@ -1,5 +1,7 @@
 """Target loss and accuracy against the depth of the source (the paper's Tables 4 and 6)."""
 
+import itertools
+
 import jax
 import numpy as np
 
@@ -79,22 +81,13 @@ def cells(
         ),
     }
     pieces = []
-    for seed in range(seeds):
-        for name in family:
-            depths, with_ce, sizes = plans[name]
-            for d in depths:
-                for source in source_task:
-                    for loss, tasks in (("mse", task), ("ce", ce_task if source in with_ce else ())):
-                        tasks = [target for target in tasks if target != source]
-                        place = {
-                            "family": name,
-                            "depth": d,
-                            "source_task": source,
-                            "loss": loss,
-                            "task": tasks,
-                            "seed": seed,
-                        }
-                        pieces += [place | sizes | rest] if tasks else []
+    for name in family:
+        depths, with_ce, sizes = plans[name]
+        for seed, d, source in itertools.product(range(seeds), depths, source_task):
+            for loss, tasks in (("mse", task), ("ce", ce_task if source in with_ce else ())):
+                tasks = [target for target in tasks if target != source]
+                place = {"family": name, "depth": d, "source_task": source, "loss": loss, "task": tasks, "seed": seed}
+                pieces += [place | sizes | rest] if tasks else []
     return pieces
 
 
