@@ -126,3 +126,16 @@ def varying(found: Tested, y: str = "train_loss", *, x: str = "depth", by: Seque
     if (ratios < VARIES).all():
         return Tested(data.iloc[:0], "", f"{y} differs by less than {VARIES - 1:.0%} between the values of {x}")
     return found
+
+
+def positive_smallest(cell: pd.DataFrame, everything: pd.DataFrame) -> str:
+    """N c is within the capacity, and lambda_min is positive in four of five runs."""
+    if (cell["outputs"] > cell["trained"]).any():
+        return f"{cell['outputs'].iloc[0]} outputs are more than {cell['trained'].iloc[0]} trained values"
+    return "" if (cell["lambda_min"] > 0).mean() >= MOST else "lambda_min is 0 in double precision"
+
+
+def within_capacity(data: pd.DataFrame) -> Tested:
+    """The sources that trained longest, learned their task, and have a positive smallest eigenvalue."""
+    longest = data["epochs"] == data.groupby("family")["epochs"].transform("max")
+    return tested(data[longest], (learned, positive_smallest), by=("family", "source_task"))

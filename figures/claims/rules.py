@@ -20,7 +20,7 @@ from figures.making.statistics import by_seed, slopes
 
 from . import Claim, Part
 from .functional_shares import BASELINES, COLUMNS, best_share
-from .regimes import Tested, below_constant, converged, learned, tested, varying
+from .regimes import Tested, below_constant, converged, learned, tested, varying, within_capacity
 
 PAIR = ("source_task", "task")
 MAPS = ("fc", "vp", "vp_fc")
@@ -324,7 +324,7 @@ def spectrum_governs(data):
 
 
 SMALLEST = ("condition", "lambda_min", "ks_lambda_min")  # lambda_min in its three readings, for the map of regimes
-OTHERS = ("lambda_max", "lambda_mean", "effective_rank", "alignment", "label_weighted")
+OTHERS = ("lambda_max", "lambda_mean", "effective_rank", "alignment", "complexity", "label_weighted")
 
 
 def _beyond(data: pd.DataFrame, names: Sequence[str], horizon: str) -> np.ndarray:
@@ -347,7 +347,7 @@ def lambda_min_does_it(data):
         for horizon, words in (("linear_100", "after 100 steps"), ("linear_100000", "after 100,000 steps")):
             for kernel, smallest in (("Theta_T", SMALLEST[:2]), ("K_S", SMALLEST[2:])):
                 label = f"{_name(name)}, lambda_min[{kernel}], {words}"
-                found = _within_capacity(rows)
+                found = within_capacity(rows)
                 if found.untestable:
                     parts.append(Part(label, untestable=found.untestable))
                     continue
@@ -356,19 +356,6 @@ def lambda_min_does_it(data):
                 parts.append(Part(f"{label}, its share", own, low=ENOUGH, left_out=found.left_out))
                 parts.append(Part(f"{label}, less the best other's", own - rest, low=-CLOSE, left_out=found.left_out))
     return parts
-
-
-def _within_capacity(rows: pd.DataFrame) -> Tested:
-    """The sources that learned and whose smallest eigenvalue is positive, which it can be within the capacity alone."""
-
-    def positive(cell, everything) -> str:
-        if (cell["outputs"] > cell["trained"]).any():
-            return f"{cell['outputs'].iloc[0]} outputs are more than {cell['trained'].iloc[0]} trained values"
-        return "" if (cell["lambda_min"] > 0).mean() >= 0.8 else "lambda_min is 0 in double precision"
-
-    if "source_test_accuracy" not in rows or "lambda_min" not in rows:
-        return Tested(rows.iloc[:0], "", "the data do not hold it")
-    return tested(rows[rows["epochs"] == rows["epochs"].max()], (learned, positive), by=("family", "source_task"))
 
 
 @claim(
@@ -384,7 +371,7 @@ def label_weighted_decides(data):
     for name in ("fc", "vp"):
         rows = data[data["map"] == name]
         for horizon, words in (("real_100", "after 100 steps"), ("real_1000", "after 1,000 steps")):
-            found, label = _within_capacity(rows), f"{_name(name)}, {words}"
+            found, label = within_capacity(rows), f"{_name(name)}, {words}"
             if found.untestable:
                 parts.append(Part(label, untestable=found.untestable))
                 continue
