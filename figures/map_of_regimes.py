@@ -217,12 +217,9 @@ def render(data):
             values = table(part, kind)
             heat(axis, values, within_capacity(part).data[values.columns].median())
             axis.set_title(f"{MAP_NAMES[name]}, {words}")
-    for axis in axes[-1]:
-        axis.set_xlabel("steps of gradient descent; below, the median loss after them")
-    figure.supxlabel(
-        f"share of the variance (of ranks) beyond the starting loss, on seeds left out; {data['seed'].nunique()} seeds",
-        fontsize=8,
-    )
+    words = "steps of gradient descent, and the median loss after them\n"
+    words += "numbers: share of the variance (of ranks) explained beyond the starting loss, on seeds left out"
+    figure.supxlabel(f"{words}; {data['seed'].nunique()} seeds", fontsize=8)
     return figure
 
 
