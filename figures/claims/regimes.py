@@ -107,24 +107,30 @@ def _listed(left_out: Sequence[tuple[str, str]]) -> str:
     return "; ".join(f"{', '.join(where)}: {why}" for why, where in places.items())
 
 
-def varying(found: Tested, y: str = "train_loss", *, x: str = "depth", by: Sequence[str] = ()) -> Tested:
-    """`found`, unless the training loss is solved nearly everywhere, or hardly differs between the values of x."""
+def unsolved(found: Tested) -> Tested:
+    """`found`, unless nearly all runs have learned their examples: then their training loss cannot tell them apart."""
+    if found.untestable or "end_loss" not in found.data:
+        return found
+    share = solved(found.data).mean()
+    if share <= MOST:
+        return found
+    return Tested(
+        found.data.iloc[:0], "", f"{share:.0%} of the runs learn their examples to 1 % of the constant predictor's loss"
+    )
+
+
+def varying(found: Tested, y: str, *, x: str = "depth", by: Sequence[str] = ()) -> Tested:
+    """`found`, unless the loss hardly differs between the values of x: then there is nothing that could be explained."""
     if found.untestable:
         return found
-    data = found.data
-    if "end_loss" in data and y == "train_loss" and solved(data).mean() > 1 - MOST:
-        share = solved(data).mean()
-        return Tested(
-            data.iloc[:0], "", f"{share:.0%} of the runs learn their examples to 1 % of the constant predictor's loss"
-        )
-    means = data.groupby([*by, x])[y].apply(geometric_mean)
+    means = found.data.groupby([*by, x])[y].apply(geometric_mean)
     ratios = (
         means.groupby(list(by)).agg(lambda part: part.max() / part.min())
         if by
         else pd.Series([means.max() / means.min()])
     )
     if (ratios < VARIES).all():
-        return Tested(data.iloc[:0], "", f"{y} differs by less than {VARIES - 1:.0%} between the values of {x}")
+        return Tested(found.data.iloc[:0], "", f"{y} differs by less than {VARIES - 1:.0%} between the values of {x}")
     return found
 
 

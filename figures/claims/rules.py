@@ -20,7 +20,7 @@ from figures.making.statistics import by_seed, slopes
 
 from . import Claim, Part
 from .functional_shares import BASELINES, COLUMNS, best_share
-from .regimes import Tested, below_constant, converged, learned, tested, varying, within_capacity
+from .regimes import Tested, below_constant, converged, learned, tested, unsolved, varying, within_capacity
 
 PAIR = ("source_task", "task")
 MAPS = ("fc", "vp", "vp_fc")
@@ -83,7 +83,7 @@ def _cells(data: pd.DataFrame, column: str, ended: bool, by: Sequence[str]) -> T
     if column not in data:
         return Tested(data.iloc[:0], "", "the data do not follow the training")
     found = tested(data, (learned, converged, below_constant) if ended else (learned,), by=by)
-    return varying(found, column, by=by) if column in ("loss_300", "train_loss") else found
+    return unsolved(found) if column == "train_loss" else found
 
 
 def depth_parts(data: pd.DataFrame, name: str, *, falls: bool, by: Sequence[str] = PAIR) -> list[Part]:
@@ -309,8 +309,7 @@ def spectrum_governs(data):
         for words, column, ended in HORIZONS:
             rows = data[(data["map"] == name) & (data["loss"] == "mse")]
             found = _cells(rows, column, ended, ("family", *PAIR))
-            if column == "loss_100" and not found.untestable:
-                found = varying(found, column, by=("family", *PAIR))
+            found = varying(found, column, by=("family", *PAIR))
             label = f"{_name(name)}, training loss {words}"
             if found.untestable:
                 parts.append(Part(label, untestable=found.untestable))
@@ -414,7 +413,7 @@ def _weakened(rows: pd.DataFrame, column: str, ended: bool) -> Tested:
     spread = np.ptp(found.data.groupby("cell")["source_test_accuracy"].mean())
     if spread < SPREAD:
         return Tested(rows.iloc[:0], "", f"the sources' accuracies differ by {spread:.2f} only")
-    return varying(found, column, x="cell", by=("pair",)) if column in ("loss_300", "train_loss") else found
+    return unsolved(found) if column == "train_loss" else found
 
 
 def _rank_correlations(rows: pd.DataFrame, column: str) -> np.ndarray:
@@ -491,7 +490,7 @@ def gap_constant(data):
             rows, label = _of(data, family, name), _name(family, name)
             found = tested(rows, (learned, converged, below_constant), by=PAIR)
             parts.append(part_of(f"{label}, change of the gap", found, _gap_change, low=-CLOSE, high=CLOSE))
-            found = varying(found, by=PAIR)
+            found = varying(unsolved(found), "train_loss", by=PAIR)
             parts.append(part_of(f"{label}, test loss follows", found, _followed, low=ENOUGH))
     return parts
 

@@ -39,6 +39,7 @@ from .code import code_hash
 from .settings import changed
 
 SEED = 0
+PENDING = "pending"  # folder of figures, or new versions of them, whose course-scale data are still to be computed
 _REQUIRED = ("ID", "TITLE", "PAPER", "ALT", "SAYS", "render", "finds")
 _OWN_DATA = ("SCALES", "compute")
 COMPUTING = ("compute", "cells")  # what data are made by
@@ -130,6 +131,10 @@ def committed_scales() -> dict[str, list[str]]:
 def get_figure(name: str) -> Figure:
     """The figure of that ID; an unknown one is an error that names the nearest."""
     folder = figures_folder()
+    if (folder / PENDING / f"{name}.py").exists() and not (folder / f"{name}.py").exists():
+        raise MrntkError(
+            f"figure {name}: its data are still to be computed; until then it waits in figures/{PENDING}/."
+        )
     known = sorted(path.stem for path in folder.glob("[a-z]*.py"))
     if name not in known:
         near = [one for one in known if one.startswith(name)] or difflib.get_close_matches(name, known, n=3) or known

@@ -10,9 +10,9 @@ from matplotlib import pyplot as plt
 
 from figures.claims.functional_shares import shares
 from figures.claims.regimes import within_capacity
-from figures.depth_to_target import BATCH, RATES, source_min_eigenvalue
 from figures.experiments.converged import constant_loss
 from figures.experiments.reprogramming import MAP_NAMES, examples, source_quality
+from figures.experiments.sources import BATCH, RATES, source_min_eigenvalue
 from figures.making.statistics import with_interval
 from mrntk.model.input_maps import make_input_map
 from mrntk.model.reprogram import Reprogram
