@@ -32,11 +32,13 @@ class Tested(NamedTuple):
 def learned(cell: pd.DataFrame, everything: pd.DataFrame) -> str:
     """The source classifies 0.8 of its own test part, or nine tenths of what the best of its family does on that task."""
     own = cell["source_test_accuracy"].mean()
+    if own >= LEARNED:
+        return ""
     columns = [name for name in ("family", "source_task") if name in everything]
     alike = everything[(everything[columns] == cell[columns].iloc[0]).all(axis=1)] if columns else everything
     cells = [name for name in ("depth", "way", "strength") if name in alike]
     best = alike.groupby(cells)["source_test_accuracy"].mean().max() if cells else own
-    if own >= min(LEARNED, OF_THE_BEST * best):
+    if cells and own >= OF_THE_BEST * best:
         return ""
     return f"its source classifies {own:.2f} of its own test part"
 

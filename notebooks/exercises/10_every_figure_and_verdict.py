@@ -31,9 +31,9 @@ def interval(answer):
 def verdict(answer):
     holds, fails, open_ = [-1.0, -1.1, -0.9], [1.0, 1.1, 0.9], [-1.0, 1.2, 0.1]
     for parts in ([holds, holds], [holds, fails], [holds, open_], [fails, open_], [open_, open_], [fails], [open_]):
-        right = verdict_of([Part("", z, high=0) for z in parts])
+        right = verdict_of([Part("", z, high=0, confidence=0.95) for z in parts])
         found = call(answer, parts, name="verdict")
-        outcomes = ", ".join(Part("", z, high=0).outcome for z in parts)
+        outcomes = ", ".join(Part("", z, high=0, confidence=0.95).outcome for z in parts)
         expect(
             found == right, f"For parts with the outcomes {outcomes} your verdict is {found!r}; it should be {right!r}."
         )

@@ -3,13 +3,13 @@
 from dataclasses import replace
 from functools import cache
 
-from figures.claims import Part, Verdict, judge, outcomes, verdict_of
+from figures.claims import CONFIDENCE, Part, Verdict, judge, outcomes, verdict_of
 from figures.claims.rules import CLAIMS
 from figures.making.gallery import ORDER
 from figures.making.registry import committed_data, get_figure
 from mrntk.widgets.view import Choice, ViewModel
 
-CONFIDENCES = {"80 %": 0.8, "95 %, as everywhere in this project": 0.95, "99 %": 0.99, "99.9 %": 0.999}
+CONFIDENCES = {"80 %": 0.8, "95 %": 0.95, "99 %, as for all verdicts": CONFIDENCE, "99.9 %": 0.999}
 
 
 @cache
@@ -31,12 +31,14 @@ class FiguresView(ViewModel):
     alt = "The chosen figure of the project."
     controls = {
         "figure": Choice("figure", {get_figure(name).module.TITLE: name for name in ORDER}, "depth_to_target"),
-        "confidence": Choice("intervals of the verdicts", CONFIDENCES, 0.95),
+        "confidence": Choice("intervals of the verdicts", CONFIDENCES, CONFIDENCE),
     }
 
     def compute(self, *, figure: str, confidence: float) -> dict:
         def parts(verdict: Verdict) -> list[Part]:
-            return [replace(part, confidence=confidence) for part in verdict.parts]
+            if confidence == CONFIDENCE:
+                return list(verdict.parts)
+            return [replace(part, confidence=confidence, fragile=()) for part in verdict.parts]
 
         found = [(one.claim.sentence, parts(one)) for one in _judged(figure)]
         return {"figure": figure, "claims": found, "confidence": confidence}

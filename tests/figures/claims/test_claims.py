@@ -6,10 +6,10 @@ import pytest
 
 from figures import claims
 from figures.claims import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Claim, Part, judge, rules
-from figures.claims.functional_shares import COLUMNS, best_other_share, shares
+from figures.claims.functional_shares import BASELINES, COLUMNS, best_share, shares
 from figures.making import gallery
+from figures.making.registry import PENDING
 from mrntk import MrntkError
-from mrntk.prediction.functionals import FUNCTIONALS
 
 CLEAR, UNCLEAR = [1.0, 1.1, 0.9, 1.0], [-1.0, 1.1, 0.2, -0.4]
 
@@ -21,9 +21,9 @@ CLEAR, UNCLEAR = [1.0, 1.1, 0.9, 1.0], [-1.0, 1.1, 0.2, -0.4]
         (CLEAR, {"high": 0}, "fails"),
         (UNCLEAR, {"low": 0}, "undecided"),
         (CLEAR, {"low": 0.9}, "undecided"),
-        (UNCLEAR, {"low": 0, "closed": True}, "holds"),  # no effect was claimed, none is shown
-        (CLEAR, {"low": 0, "closed": True}, "holds"),
-        ([-1.0, -1.1, -0.9], {"low": 0, "closed": True}, "fails"),
+        (CLEAR, {"low": 0, "untestable": "the source learned nothing"}, "not testable"),
+        (CLEAR, {"low": 0.75, "confidence": 0.99}, "holds"),
+        (CLEAR, {"low": 0.75, "confidence": 0.999}, "undecided"),
         (CLEAR, {"low": 0, "high": 2}, "holds"),
         (CLEAR, {"low": -0.5, "high": 0.5}, "fails"),
         (CLEAR, {"low": -1, "high": 1}, "undecided"),
@@ -32,11 +32,13 @@ CLEAR, UNCLEAR = [1.0, 1.1, 0.9, 1.0], [-1.0, 1.1, 0.2, -0.4]
 )
 def test_outcome_of_a_part(values, options, outcome):
     part = Part("it", values, **options)
-    assert part.outcome == outcome and f"{np.mean(values):+.3g}" in str(part)
+    assert part.outcome == outcome
+    assert options.get("untestable", f"{np.mean(values):+.3g}") in str(part)
 
 
 def claim(*outcomes):
-    sides = {True: {"low": 0}, False: {"high": 0}, None: {"low": 1}}  # None: its interval lies on both sides
+    # None: its interval lies on both sides
+    sides = {True: {"low": 0}, False: {"high": 0}, None: {"low": 1}, "no": {"untestable": "it learned nothing"}}
     parts = [Part(str(i), CLEAR, **sides[outcome]) for i, outcome in enumerate(outcomes)]
     return Claim("it", "It is so", "tiny", "whatever", lambda data: parts)
 
@@ -51,6 +53,9 @@ def claim(*outcomes):
         ((False, None), NOT),
         ((None, None), UNDECIDED),
         ((), UNTESTED),
+        (("no", "no"), UNTESTED),
+        (("no", True), REPRODUCED),
+        (("no", False), NOT),
     ],
 )
 def test_verdict_of_a_claim(outcomes, verdict):
@@ -75,71 +80,99 @@ def test_report_and_table_name_parts_rule_and_figure():
     )
 
 
-def sweep(sign, noise=0.02, losses=("mse", "ce")):
-    """Data of the depth sweep whose target loss changes as exp(sign * depth / 4)."""
+def cases(effects: dict) -> pd.DataFrame:
+    """Four depths, two pairs, five seeds; the loss of a pair changes with depth as `effects` says."""
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "source_task": source,
+            "task": "t",
+            "depth": depth,
+            "seed": seed,
+            "y": np.exp(slope * depth + 0.01 * rng.normal()),
+        }
+        for source, slope in effects.items()
+        for depth in (1, 2, 3, 5)
+        for seed in range(5)
+    )
+
+
+def falls(data):
+    from figures.making.statistics import slopes
+
+    return [Part("it", slopes(data, "y", by=("source_task", "task")), high=0)]
+
+
+FALLS = Claim("it", "It falls", "tiny", "whatever", falls, leave_out=("depth", "pair"))
+
+
+def test_a_part_that_one_pair_decides_is_fragile():
+    robust, fragile = (judge(FALLS, cases(effects)) for effects in ({"a": -0.3, "b": -0.2}, {"a": -0.3, "b": 0.2}))
+    assert robust.verdict == fragile.verdict == REPRODUCED
+    assert robust.parts[0].fragile == () and fragile.parts[0].fragile == ("fails without pair a → t",)
+    assert fragile.decided == "1 hold (1 fragile)" and "FRAGILE: fails without pair a → t" in claims.report([fragile])
+
+
+def test_a_part_that_the_shallowest_depth_decides_is_fragile():
+    data = cases({"a": 0.05, "b": 0.05})
+    first = data["depth"] == 1
+    found = judge(FALLS, data.assign(y=data["y"].where(~first, 10 * data["y"])))
+    assert found.verdict == REPRODUCED and "fails without depth 1" in found.parts[0].fragile
+
+
+def functionals_of(decides: str, noise=0.02) -> pd.DataFrame:
+    """Data of the depth sweep in which one functional decides the loss, and the others are noise."""
     rng, rows = np.random.default_rng(0), []
-    for family in ("dnn", "cnn"):
-        for loss in losses:
-            for name in ("fc", "vp", "vp_fc"):
-                for depth in (1, 2, 3, 5):
-                    for seed in range(4):
-                        value = np.exp(sign * depth / 4 + noise * rng.normal())
-                        row = {"family": family, "loss": loss, "map": name, "depth": depth, "seed": seed}
-                        row |= {"source_task": "s", "task": "t", "train_loss": value, "test_loss": value + 1}
-                        row |= {"source_test_loss": value, **dict.fromkeys(FUNCTIONALS, 1.0), "ks_lambda_min": 1.0}
-                        row |= {"lambda_min": 1 / value, "effective_rank": rng.normal()}
-                        rows.append(row)
+    for name in ("fc", "vp", "vp_fc"):
+        for depth in (1, 2, 3, 5, 7):
+            for seed in range(5):
+                cause = rng.uniform(0.5, 2)
+                row = {"family": "dnn", "loss": "mse", "map": name, "depth": depth, "seed": seed, "steps": 1000}
+                row |= {"source_task": "s", "task": "t", "source_test_accuracy": rng.uniform(0.9, 1)}
+                row |= {one: rng.uniform() for one in COLUMNS} | {"start_loss": rng.uniform()}
+                loss = np.exp(-2 * cause + noise * rng.normal())
+                row |= {decides: cause} | dict.fromkeys(
+                    ("loss_100", "loss_300", "train_loss", "end_loss", "nine_tenths_loss"), loss
+                )
+                rows.append(row | {"constant_loss": 2.0, "test_loss": loss})
     return pd.DataFrame(rows)
 
 
 @pytest.mark.parametrize(
-    "rule, falling, rising",
-    [
-        (rules.fc_falls, REPRODUCED, NOT),
-        (rules.vp_does_not, NOT, REPRODUCED),
-        (rules.vp_fc_between, PARTLY, PARTLY),
-        (rules.source_improves, REPRODUCED, NOT),
-        (rules.ce_like_mse, REPRODUCED, REPRODUCED),
-        (rules.spectrum_governs, REPRODUCED, REPRODUCED),
-        (rules.lambda_min_does_it, REPRODUCED, REPRODUCED),
-    ],
+    "decides, verdict", [("lambda_min", REPRODUCED), ("effective_rank", REPRODUCED), ("start_loss", NOT)]
 )
-def test_rules_on_losses_that_fall_or_rise_with_depth(rule, falling, rising):
-    for sign, verdict in ((-1, falling), (1, rising)):
-        assert judge(Claim("", "", "", "", rule), sweep(sign)).verdict == verdict
+def test_the_spectrum_governs_only_if_it_beats_the_baselines(decides, verdict):
+    data = functionals_of(decides)
+    found = rules.spectrum_governs(data)
+    assert claims.verdict_of(found) == verdict, [str(part) for part in found]
 
 
-def test_losses_that_part_ways_are_seen():
-    data = pd.concat([sweep(-1, losses=("mse",)), sweep(1, losses=("ce",))])
-    assert judge(Claim("", "", "", "", rules.ce_like_mse), data).verdict == NOT
+def test_a_loss_that_hardly_differs_cannot_be_explained():
+    data = functionals_of("lambda_min").assign(loss_100=0.2)
+    assert "loss_100 differs by less than 5%" in rules.spectrum_governs(data)[0].untestable
 
 
 def test_a_functional_of_noise_explains_nothing_and_is_not_chosen():
-    data = sweep(-1)
+    data = functionals_of("lambda_min")
     data = data[data["map"] == "fc"]
     found = shares(data)
-    assert list(found.columns) == list(COLUMNS) and (found["lambda_min"] > 0.85).all()
-    assert found["effective_rank"].mean() < 0.3 and (found["alignment"] == 0).all()
-    assert (best_other_share(data, without=()) > 0.85).all()
-    assert (best_other_share(data, without=("lambda_min",)) < 0.5).all()
+    assert list(found.columns) == list(COLUMNS) and (found["lambda_min"] > 0.7).all()
+    assert found["effective_rank"].mean() < 0.3 and (shares(data.assign(alignment=0.0))["alignment"] == 0).all()
+    assert (best_share(data, COLUMNS) > 0.7).all() and best_share(data, BASELINES).mean() < 0.3
 
 
-def test_lambda_min_that_does_not_vary_is_not_the_functional():
-    data = sweep(-1).assign(lambda_min=0.0, alignment=lambda d: d["train_loss"])
-    found = judge(Claim("", "", "", "", rules.lambda_min_does_it), data)
-    assert found.verdict == NOT and {part.outcome for part in found.parts} == {"fails"}
-
-
-def test_the_gap():
-    assert judge(Claim("", "", "", "", rules.gap_constant), sweep(-1)).verdict == REPRODUCED
-    growing = sweep(-1).assign(test_loss=lambda d: d["train_loss"] + d["depth"])
-    assert judge(Claim("", "", "", "", rules.gap_constant), growing).verdict == NOT
+def test_what_is_granted_leaves_nothing_to_its_copy():
+    data = functionals_of("lambda_min")
+    data = data[data["map"] == "fc"].assign(start_loss=lambda d: d["lambda_min"], condition=lambda d: -d["lambda_min"])
+    found = shares(data, ("condition", "alignment"), beyond=("start_loss",))
+    assert np.abs(found["condition"]).max() < 1e-6
 
 
 def test_every_claim_names_a_figure_and_has_the_id_of_its_function(root):
     assert len({one.id for one in rules.CLAIMS}) == len(rules.CLAIMS) >= 17
     for one in rules.CLAIMS:
-        assert (root / "figures" / f"{one.figure}.py").exists(), one.id
+        paths = [root / "figures" / f"{one.figure}.py", root / "figures" / PENDING / f"{one.figure}.py"]
+        assert any(path.exists() for path in paths), one.id
         assert getattr(rules, one.id) is one.parts
     lines = [one.parts.__code__.co_firstlineno for one in rules.CLAIMS]
     assert lines == sorted(lines)
@@ -147,8 +180,8 @@ def test_every_claim_names_a_figure_and_has_the_id_of_its_function(root):
 
 def test_verdicts_come_from_at_least_five_seeds():
     for one in claims.verdicts():
-        assert one.verdict != UNTESTED, one.reason
-        assert all(len(part.values) >= 5 for part in one.parts), one.claim.id
+        assert all(part.untestable or len(part.values) >= 5 for part in one.parts), one.claim.id
+        assert one.verdict != UNTESTED or one.reason or all(part.untestable for part in one.parts), one.claim.id
 
 
 def test_pages_are_fresh():

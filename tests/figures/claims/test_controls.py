@@ -176,5 +176,3 @@ def test_conditions_are_named_in_words(better):
     assert "is not below the constant predictor's" in parts_of("fc_falls", hopeless)[1].untestable
     solved = better.assign(train_loss=1e-4, end_loss=1e-4, nine_tenths_loss=1e-4)
     assert "learn their examples to 1 %" in parts_of("fc_falls", solved)[1].untestable
-    flat = better.assign(loss_300=0.2)
-    assert "differs by less than 5%" in parts_of("fc_falls", flat)[0].untestable
