@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from figures.making.registry import committed_data
+from figures.making.registry import committed_data, is_pending
 from mrntk.support.errors import MrntkError
 from mrntk.support.style import t_interval
 
@@ -160,14 +160,23 @@ def verdicts() -> list[Verdict]:
     return [judge(claim) for claim in CLAIMS]
 
 
+def described(parts: Sequence[Part]) -> list[str]:
+    """A line per part; parts that cannot be tested for the same reason share one."""
+    reasons: dict[str, list[str]] = {}
+    for part in parts:
+        if part.untestable:
+            reasons.setdefault(part.untestable, []).append(part.name)
+    untestable = [f"{'; '.join(names)}: not testable here, {reason}" for reason, names in reasons.items()]
+    return [str(part) for part in parts if not part.untestable] + untestable
+
+
 def table(found: Sequence[Verdict], *, figures: str = "figures/README.md") -> str:
     """The verdicts as a Markdown table, with links into the gallery."""
     lines = ["| what the paper says | verdict | parts | figure |", "|---|---|---|---|"]
     for one in found:
         figure = one.claim.figure
-        lines.append(
-            f"| {one.claim.sentence} | **{one.verdict}** | {one.decided or '-'} | [{figure}]({figures}#{figure}) |"
-        )
+        link = f"{figure}, to come" if is_pending(figure) else f"[{figure}]({figures}#{figure})"
+        lines.append(f"| {one.claim.sentence} | **{one.verdict}** | {one.decided or '-'} | {link} |")
     return "\n".join(lines)
 
 
@@ -176,6 +185,6 @@ def report(found: Sequence[Verdict]) -> str:
     blocks = []
     for one in found:
         lines = [f"{one.verdict.upper()}: {one.claim.sentence}", f"    {one.claim.id}, from figure {one.claim.figure}"]
-        lines += [f"    rule: {one.claim.rule}", *(f"    - {part}" for part in one.parts)]
+        lines += [f"    rule: {one.claim.rule}", *(f"    - {words}" for words in described(one.parts))]
         blocks.append("\n".join(lines + ([f"    {one.reason}"] if one.reason else [])))
     return "\n\n".join(blocks)

@@ -43,6 +43,14 @@ def learned(cell: pd.DataFrame, everything: pd.DataFrame) -> str:
     return f"its source classifies {own:.2f} of its own test part"
 
 
+def family_learned(cell: pd.DataFrame, everything: pd.DataFrame) -> str:
+    """The best of the family classifies 0.8 of its own test part: for what is said of sources that learn more or less."""
+    columns = [name for name in ("family", "source_task") if name in everything]
+    alike = everything[(everything[columns] == cell[columns].iloc[0]).all(axis=1)]
+    best = alike.groupby("depth")["source_test_accuracy"].mean().max()
+    return "" if best >= LEARNED else f"the best source classifies {best:.2f} of its own test part"
+
+
 def solved(rows: pd.DataFrame) -> pd.Series:
     """For every run: is nothing left to learn?"""
     return rows["end_loss"] <= SOLVED * rows["constant_loss"]
@@ -89,24 +97,31 @@ def tested(
         good = []
         for value, cell in cells:
             why = next((found for condition in conditions if (found := condition(cell, data))), "")
-            where = " of ".join(part for part in (f"{x} {value}" if x else "", name) if part)
-            out += [(where or "all", why)] if why else []
+            out += [(why, name, f"{x} {value}" if x else "")] if why else []
             good += [] if why else [cell]
         if good and (x is None or len(good) >= least):
             kept += good
         elif good:
-            out.append((f"the rest of {name or 'it'}", f"{len(good)} of {least} values of {x} are left"))
+            out.append((f"{len(good)} of {least} values of {x} are left", name, "the rest"))
     if kept:
         return Tested(pd.concat(kept).sort_index(), _listed(out))
     return Tested(data.iloc[:0], "", _listed(out) or "there are no data")
 
 
-def _listed(left_out: Sequence[tuple[str, str]]) -> str:
-    """(where, why) in words, each reason once."""
-    places: dict[str, list[str]] = {}
-    for where, why in left_out:
-        places.setdefault(why, []).append(where)
-    return "; ".join(f"{', '.join(where)}: {why}" for why, where in places.items())
+def _listed(left_out: Sequence[tuple[str, str, str]]) -> str:
+    """(why, case, cell) in words: each reason once, and cases with the same cells together."""
+    words = []
+    for why in dict.fromkeys(why for why, *_ in left_out):
+        cells: dict[str, list[str]] = {}
+        for _, case, cell in (one for one in left_out if one[0] == why):
+            cells.setdefault(case, []).append(cell)
+        cases: dict[str, list[str]] = {}
+        for case, names in cells.items():
+            together = ", ".join([names[0], *(name.split()[-1] for name in names[1:])])
+            cases.setdefault(together, []).append(case)
+        places = [" of ".join(part for part in (which, ", ".join(those)) if part) for which, those in cases.items()]
+        words.append(f"{'; '.join(places)}: {why}" if any(places) else why)
+    return "; ".join(words)
 
 
 def unsolved(found: Tested) -> Tested:

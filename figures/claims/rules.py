@@ -20,7 +20,17 @@ from figures.making.statistics import by_seed, slopes
 
 from . import Claim, Part
 from .functional_shares import BASELINES, COLUMNS, best_share
-from .regimes import Tested, below_constant, converged, learned, tested, unsolved, varying, within_capacity
+from .regimes import (
+    Tested,
+    below_constant,
+    converged,
+    family_learned,
+    learned,
+    tested,
+    unsolved,
+    varying,
+    within_capacity,
+)
 
 PAIR = ("source_task", "task")
 MAPS = ("fc", "vp", "vp_fc")
@@ -157,22 +167,22 @@ def _sources(data):
 @claim(
     "The source improves with depth",
     figure="source_quality",
-    rule="the slope of the source's log test loss against depth is negative, and that of its test accuracy positive; the deepest "
-    "is not more than 10 % worse in test loss than the best",
+    rule="the slope of the source's log test loss against depth is negative, and that of its test accuracy positive, for "
+    "families whose best source learned; the deepest is not more than 10 % worse in test loss than the best",
     leave_out=("depth", "source_task"),
 )
 def source_improves(data):
     by, parts = ("source_task",), []
     for family, part in _sources(data).groupby("family", sort=False):
-        loss, accuracy = (
-            slopes(part, f"source_test_{kind}", by=by, log=kind == "loss") for kind in ("loss", "accuracy")
+        found, name = tested(part, (family_learned,), by=by), _name(family)
+        parts.append(part_of(f"{name}, test loss", found, lambda rows: slopes(rows, "source_test_loss", by=by), high=0))
+        rises = part_of(
+            f"{name}, test accuracy", found, lambda rows: slopes(rows, "source_test_accuracy", by=by, log=False), low=0
         )
-        parts.append(Part(f"{_name(family)}, test loss", loss, high=0))
-        parts.append(Part(f"{_name(family)}, test accuracy", accuracy, low=0))
-        own = part.drop(columns="test_loss").rename(columns={"source_test_loss": "test_loss"})
-        parts.append(
-            replace(turn_part(Tested(own), "it", by=by), name=f"{_name(family)}, no turn (deepest against best)")
-        )
+        parts.append(rises)
+        own = found.data.drop(columns="test_loss").rename(columns={"source_test_loss": "test_loss"})
+        turn = turn_part(found._replace(data=own), "it", by=by)
+        parts.append(replace(turn, name=f"{name}, no turn (deepest against best)"))
     return parts
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from figures.claims import Verdict, judge, table, verdicts
+from figures.claims import Verdict, described, judge, table, verdicts
 from figures.claims.rules import CLAIMS
 from mrntk.support.files import write_atomically
 from mrntk.support.style import Picture, picture, style
@@ -50,7 +50,7 @@ def entry(figure: Figure, found: Sequence[Verdict]) -> str:
         lines.append(f"- *Note:* {module.NOTE}")
     for one in found:
         lines.append(f"- *Verdict:* {one.claim.sentence}: **{one.verdict}**. Rule: {one.claim.rule}.")
-        lines += [f"  - {part}" for part in one.parts]
+        lines += [f"  - {words}" for words in described(one.parts)]
     return "\n".join([*lines, f"- *Again:* `mrntk figures {figure.id}`; {_duration(figure)}.", ""])
 
 

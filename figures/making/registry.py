@@ -128,10 +128,16 @@ def committed_scales() -> dict[str, list[str]]:
     }
 
 
+def is_pending(name: str) -> bool:
+    """Is this a new figure that waits for its course-scale data?"""
+    folder = figures_folder()
+    return (folder / PENDING / f"{name}.py").exists() and not (folder / f"{name}.py").exists()
+
+
 def get_figure(name: str) -> Figure:
     """The figure of that ID; an unknown one is an error that names the nearest."""
     folder = figures_folder()
-    if (folder / PENDING / f"{name}.py").exists() and not (folder / f"{name}.py").exists():
+    if is_pending(name):
         raise MrntkError(
             f"figure {name}: its data are still to be computed; until then it waits in figures/{PENDING}/."
         )

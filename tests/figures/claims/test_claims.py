@@ -8,7 +8,7 @@ from figures import claims
 from figures.claims import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Claim, Part, judge, rules
 from figures.claims.functional_shares import BASELINES, COLUMNS, best_share, shares
 from figures.making import gallery
-from figures.making.registry import PENDING
+from figures.making.registry import PENDING, is_pending
 from mrntk import MrntkError
 
 CLEAR, UNCLEAR = [1.0, 1.1, 0.9, 1.0], [-1.0, 1.1, 0.2, -0.4]
@@ -78,6 +78,23 @@ def test_report_and_table_name_parts_rule_and_figure():
     assert "| It is so | **partly reproduced** | 1 hold, 1 fail | [tiny](figures/README.md#tiny) |" in claims.table(
         found
     )
+
+
+def test_parts_that_cannot_be_tested_for_one_reason_share_a_line():
+    parts = [
+        Part("A", CLEAR, low=0),
+        *(Part(name, untestable="it learned nothing") for name in "BC"),
+        Part("D", untestable="else"),
+    ]
+    assert claims.described(parts)[1:] == ["B; C: not testable here, it learned nothing", "D: not testable here, else"]
+
+
+def test_a_claim_on_a_figure_to_come_says_so():
+    waiting = [one for one in rules.CLAIMS if is_pending(one.figure)]
+    for one in waiting:
+        found = judge(one)
+        assert found.verdict == UNTESTED and "its data are still to be computed" in found.reason
+        assert f"| {one.figure}, to come |" in claims.table([found])
 
 
 def cases(effects: dict) -> pd.DataFrame:
