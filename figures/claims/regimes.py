@@ -12,7 +12,7 @@ import pandas as pd
 
 from mrntk.support.style import geometric_mean
 
-LEARNED, OF_THE_BEST = 0.8, 0.9  # accuracy of a source on its own test part, or its share of the best of the family
+LEARNED = 0.8  # accuracy of a source on its own test part
 FLAT = 0.02  # the most that the last tenth of the steps may change a training loss
 SOLVED = 0.011  # share of the constant predictor's loss below which nothing is left to learn (training stops at 0.010)
 MOST = 0.8  # share of the runs of a cell that must have converged
@@ -30,17 +30,9 @@ class Tested(NamedTuple):
 
 
 def learned(cell: pd.DataFrame, everything: pd.DataFrame) -> str:
-    """The source classifies 0.8 of its own test part, or nine tenths of what the best of its family does on that task."""
+    """The source classifies 0.8 of its own test part."""
     own = cell["source_test_accuracy"].mean()
-    if own >= LEARNED:
-        return ""
-    columns = [name for name in ("family", "source_task") if name in everything]
-    alike = everything[(everything[columns] == cell[columns].iloc[0]).all(axis=1)] if columns else everything
-    cells = [name for name in ("depth", "way", "strength") if name in alike]
-    best = alike.groupby(cells)["source_test_accuracy"].mean().max() if cells else own
-    if cells and own >= OF_THE_BEST * best:
-        return ""
-    return f"its source classifies {own:.2f} of its own test part"
+    return "" if own >= LEARNED else f"its source classifies {own:.2f} of its own test part"
 
 
 def family_learned(cell: pd.DataFrame, everything: pd.DataFrame) -> str:
