@@ -15,8 +15,8 @@ def late_losses(losses: Float[np.ndarray, " steps"]) -> tuple[float, float]:
     --------
     >>> import numpy as np
     >>> from mrntk.training import late_losses
-    >>> late_losses(np.linspace(1.0, 0.0, 101))
-    (0.105, 0.005)
+    >>> late_losses(np.arange(100.0, 0.0, -1.0))
+    (11.5, 1.5)
     """
     steps = len(losses)
     width = max(1, round(WINDOW * steps))
