@@ -1,5 +1,7 @@
 """The live gallery: any figure with its verdicts, which are the committed ones at 99 % and more cautious above."""
 
+import numpy as np
+
 from figures import claims
 from figures.making.registry import discover
 from notebooks.widgets.every_figure import FiguresView
