@@ -141,6 +141,31 @@ def random_mapping(key: PRNGKeyArray, num_source: int, num_target: int) -> Linea
     return one_to_one(order[:num_target], num_source)
 
 
+def many_to_one_mapping(key: PRNGKeyArray, num_source: int, num_target: int, each: int) -> LinearOutput:
+    """Every target class is the mean of `each` source scores of its own, drawn at random (Tsai et al. 2020, Yang et al. 2021).
+
+    Raises
+    ------
+    MrntkError
+        If there are not as many source scores.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from mrntk.model.output_maps import many_to_one_mapping
+    >>> many_to_one_mapping(jax.random.key(0), 4, 2, 2).matrix.sum(0).tolist()  # every score speaks for one class
+    [0.5, 0.5, 0.5, 0.5]
+    """
+    if each < 1 or each * num_target > num_source:
+        raise MrntkError(
+            f"each={each}: {num_target} target classes can have 1 to {num_source // num_target} of {num_source} source scores."
+        )
+    with pinned():
+        order = np.asarray(jax.random.permutation(key, num_source))
+    chosen = order[: each * num_target].reshape(num_target, each)
+    return LinearOutput(jnp.asarray(np.eye(num_source)[chosen].mean(1)))
+
+
 def joint_counts(
     source_scores: Float[Array, "N cS"], labels: Shaped[Array, " M"], num_target: int
 ) -> Int[np.ndarray, "cT cS"]:

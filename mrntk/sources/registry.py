@@ -8,9 +8,9 @@ from ..support.cards import check_options, find, options_of
 from ..support.errors import MrntkError
 from . import trained
 from .own import function, onnx_file
-from .pretrained import clip, crepe, efficientnet
+from .pretrained import clip, crepe, efficientnet, speech
 
-SOURCES = {**trained.ENTRIES, **efficientnet.ENTRIES, **crepe.ENTRIES}
+SOURCES = {**trained.ENTRIES, **efficientnet.ENTRIES, **crepe.ENTRIES, **speech.ENTRIES}
 OTHERS = {  # files of networks that are not read: what makes a file or folder of it that is
     ".pt": "torch.onnx.export",
     ".pth": "torch.onnx.export",

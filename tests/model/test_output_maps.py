@@ -16,6 +16,7 @@ from mrntk.model.output_maps import (
     bayesian_mapping,
     frequency_mapping,
     joint_counts,
+    many_to_one_mapping,
     random_mapping,
 )
 from mrntk.support.precision import double
@@ -90,6 +91,18 @@ def test_random_mapping_gives_distinct_classes():
     assert all(len(set(classes)) == 4 for classes in drawn)
     assert len({tuple(classes) for classes in drawn}) > 10
     assert chosen(random_mapping(jax.random.key(3), 6, 4)) == drawn[3]
+
+
+def test_many_to_one_is_a_mean_of_scores_of_its_own():
+    mapping = many_to_one_mapping(jax.random.key(0), 10, 3, 2)
+    matrix = np.asarray(mapping.matrix)
+    assert matrix.shape == (3, 10) and set(matrix.ravel()) == {0, 0.5}
+    assert np.all((matrix > 0).sum(1) == 2) and np.all((matrix > 0).sum(0) <= 1)
+    scores = np.arange(10.0)
+    np.testing.assert_allclose(mapping(scores), [scores[row > 0].mean() for row in matrix])
+    assert not np.array_equal(matrix, many_to_one_mapping(jax.random.key(1), 10, 3, 2).matrix)
+    with pytest.raises(MrntkError, match="each=4: 3 target classes can have 1 to 3 of 10 source scores"):
+        many_to_one_mapping(jax.random.key(0), 10, 3, 4)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_pretrained_sources_by_name(name):
     assert logits.shape == (card.num_classes,) and np.abs(gradient).max() > 0
 
 
-@pytest.mark.parametrize("name", ["efficientnet-lite0", "crepe-tiny"])
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "crepe-tiny", "speech-embedding"])
 def test_the_same_network_untrained(name):
     """Same structure and shapes, other values, reproducible, with outputs of order one."""
     options = {"side": 64} if "side" in SOURCES[name].options else {}

@@ -36,14 +36,15 @@ class Graph:
     def __call__(self, weights, s):
         values = self._given(weights, s)
         for node in self.nodes:
-            values.update(self._results(node, values, s.dtype))
+            values.update(self.results(node, values, s.dtype))
         return values[self.output_name]
 
     def _given(self, weights, s) -> dict:
         tensors = {**self.constants, **weights}
         return {**{name: _in_precision(value, s.dtype) for name, value in tensors.items()}, self.input_name: s[None]}
 
-    def _results(self, node: Node, values: dict, dtype) -> dict:
+    def results(self, node: Node, values: dict, dtype) -> dict:
+        """What a node gives, by name, for the values by name that are known before it."""
         with self._explained(node):
             results = OPERATORS[node.operator](node, *(values[name] if name else None for name in node.proto.input))
             results = results if isinstance(results, tuple) else (results,)
@@ -83,7 +84,7 @@ class Graph:
                 found = folded(node, [self.constants.get(name, values.get(name)) for name in node.proto.input])
             if found is None:
                 kept.append(node)
-                found = self._results(node, values, s.dtype)
+                found = self.results(node, values, s.dtype)
             else:
                 self.constants.update(found)
             values.update(found)

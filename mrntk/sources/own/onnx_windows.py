@@ -3,6 +3,7 @@
 Arrays are (batch, channels, *spatial); pads are (low, high) pairs, one per spatial axis.
 """
 
+import functools
 import math
 
 import jax.numpy as jnp
@@ -87,10 +88,21 @@ def _window(x, start, operation, kernel, strides, dilations, pads):
     return lax.reduce_window(x, start, operation, *spread, [(0, 0)] * 2 + pads, None, (1, 1, *dilations))
 
 
+def _max_of_blocks(x, kernel):
+    """Maxima of windows side by side: the derivative of XLA's own maximum is twenty times slower on a CPU."""
+    for axis, size in enumerate(kernel, 2):
+        kept = x.shape[axis] // size * size
+        parts = [lax.slice_in_dim(x, i, kept, size, axis) for i in range(size)]
+        x = functools.reduce(lambda one, other: jnp.where(one >= other, one, other), parts)
+    return x
+
+
 def max_pool(node: Node, x):
     """Where several entries of a window are the largest, the first takes the derivative, as in PyTorch."""
     kernel, strides, dilations, pads, beyond = _pool_geometry(node, x)
     pads = [(low, high + b) for (low, high), b in zip(pads, beyond, strict=True)]
+    if tuple(kernel) == tuple(strides) and set(dilations) == {1} and not np.any(pads):
+        return _max_of_blocks(x, kernel)
     if set(dilations) == {1}:
         return _window(x, -np.inf, lax.max, kernel, strides, dilations, pads)
     x = jnp.pad(x, [(0, 0)] * 2 + pads, constant_values=-np.inf)  # JAX has no derivative of a dilated maximum
