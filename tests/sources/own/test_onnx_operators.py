@@ -112,6 +112,16 @@ def test_of_several_largest_in_a_pool_the_first_takes_the_derivative(tmp_path):
     assert jax.grad(lambda s: source(s)[0])(np.zeros((1, 3), np.float32)).tolist() == [[1, 0, 0]]
 
 
+def test_of_several_largest_in_a_block_the_first_takes_the_derivative(tmp_path):
+    """Windows side by side; the last column is in none of them."""
+    attributes = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    source = from_onnx(saved([("MaxPool", ["x"], attributes)], {}, tmp_path, ["N", 1, 2, 5]))
+    s = np.array([[[0, 1, 3, 3, 9], [1, 0, 3, 3, 9]]], np.float32)
+    values, pull = jax.vjp(source, s)
+    assert values.tolist() == [1, 3]
+    assert pull(np.ones(2, np.float32))[0].tolist() == [[[0, 1, 1, 0, 0], [0, 0, 0, 0, 0]]]
+
+
 @pytest.mark.parametrize("operator", ["Elu", "Selu", "Celu", "Softplus", "Mish", "Gelu", "HardSwish", "Sigmoid"])
 def test_far_from_zero_nothing_overflows(operator, tmp_path):
     source = from_onnx(saved([(operator, ["x"], {})], {}, tmp_path, ["N", 1], opset=20))
