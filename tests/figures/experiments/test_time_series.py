@@ -52,7 +52,7 @@ def test_published_numbers_are_accuracies_of_tasks_that_are_here():
     for scale in FIGURE.SCALES.values():
         assert (
             set(scale["task"]) <= FIGURE.PUBLISHED["1-NN DTW"].keys()
-            and set(scale["source"]) <= FIGURE.REPETITIONS.keys()
+            and set(scale["source"]) <= FIGURE.REPETITIONS.keys() == FIGURE.EACH.keys()
         )
 
 
