@@ -131,9 +131,13 @@ def parts_of(task, key, most: int, test: int):
     return task.x_train[rows].astype(np.float32), y, task.x_test[shown].astype(np.float32), y_test
 
 
-def laid_in(x, repetitions: int):
-    """Series (N, 1, T), one after the other `repetitions` times, which `prompt` stretches to the whole sound."""
-    return np.tile(x, (1, 1, repetitions))
+def laid_in(x, repetitions: int, source_shape):
+    """Series (N, 1, T), one after the other `repetitions` times, stretched to the whole sound (N, 1, samples).
+
+    This is done once: inside a model it would be as much work as the network.
+    """
+    whole = np.tile(x, (1, 1, repetitions))
+    return np.asarray(jax.image.resize(whole, (len(x), *source_shape), "linear", antialias=True))
 
 
 def prompt(source_shape, key) -> VisualPrompt:
@@ -143,7 +147,7 @@ def prompt(source_shape, key) -> VisualPrompt:
 
 
 def model_of(source, name: str, x, classes: int, each: int, key) -> Reprogram:
-    """The reprogrammed source before training; for "vp", x are series that are laid in."""
+    """The reprogrammed source before training; for "vp", x are series laid into sounds."""
     key_input, key_output = jax.random.split(key)
     if name == "vp":
         a = prompt(source.input_shape, key_input)
@@ -183,21 +187,16 @@ def linear_accuracy(x, labels, x_test, answers) -> float:
     return float(np.mean(fitted.predict(x_test.reshape(len(x_test), -1)) == answers))
 
 
-def baselines(source, data, repetitions: int) -> dict[str, float]:
-    """Test accuracies of what trains no input map, by way."""
+def baselines(source, data, sounds) -> dict[str, float]:
+    """Test accuracies of what trains no input map, by way; the probe hears `sounds`, (training, test), with no prompt."""
     x, y, x_test, y_test = data
     labels, answers = y.argmax(1), y_test.argmax(1)
-    # the networks' outputs for series that are laid in with no prompt
-    heard = [predict(source, _stretched(part, source, repetitions), batch=50) for part in (x, x_test)]
+    heard, heard_test = (np.asarray(predict(source, sound, batch=50)) for sound in sounds)
     return {
         "linear": linear_accuracy(x, labels, x_test, answers),
-        "probe": linear_accuracy(np.asarray(heard[0]), labels, np.asarray(heard[1]), answers),
+        "probe": linear_accuracy(heard, labels, heard_test, answers),
         "dtw": float(np.mean(nearest_by_warping(x[:, 0], labels, x_test[:, 0]) == answers)),
     }
-
-
-def _stretched(x, source, repetitions: int):
-    return jax.image.resize(laid_in(x, repetitions), (len(x), *source.input_shape), "linear", antialias=True)
 
 
 def untrained_like(source, name: str, seed: int):
@@ -216,14 +215,13 @@ def compute(key, *, source, task, map, seeds, most_examples, test, kernel_per_cl
     for seed in range(seeds):
         key_parts, *keys = jax.random.split(jax.random.fold_in(key, seed), 4)
         data = parts_of(target, key_parts, most_examples, test)
+        sounds = [laid_in(x, REPETITIONS[source], network.input_shape) for x in data[::2]]
         if known is None or len(target.y_train) > most_examples:  # else every seed has the same examples
-            known = baselines(network, data, REPETITIONS[source])
+            known = baselines(network, data, sounds)
         for way, value in known.items():
             keep(seed, way, "none", [("test_accuracy", 0, value)])
         for name in map:
-            own = data
-            if name == "vp":
-                own = tuple(laid_in(part, REPETITIONS[source]) if part.ndim == 3 else part for part in data)
+            own = (sounds[0], data[1], sounds[1], data[3]) if name == "vp" else data
             for way, one in (("reprogrammed", network), ("untrained", untrained_like(network, source, seed))):
                 model = model_of(one, name, own[0], target.num_classes, EACH[source], keys[0])
                 if name == "vp":

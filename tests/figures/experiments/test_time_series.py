@@ -30,10 +30,12 @@ def test_a_capped_part_is_drawn_and_keeps_every_class():
 
 def test_series_are_laid_in_one_after_the_other():
     x = np.arange(6.0).reshape(2, 1, 3)
-    assert FIGURE.laid_in(x, 2).tolist() == [[[0, 1, 2, 0, 1, 2]], [[3, 4, 5, 3, 4, 5]]]
+    assert FIGURE.laid_in(x, 2, (1, 6)).tolist() == [[[0, 1, 2, 0, 1, 2]], [[3, 4, 5, 3, 4, 5]]]
+    sound = FIGURE.laid_in(x, 2, (1, 12))
+    assert sound.shape == (2, 1, 12) and np.all((sound[0] >= 0) & (sound[0] <= 2))
     a = FIGURE.prompt((1, 12), jax.random.key(0))
     assert a.num_parameters == 12
-    np.testing.assert_allclose(a(FIGURE.laid_in(x, 4)[0]), np.tile(x[0], 4) + jax.nn.sigmoid(a.delta), rtol=1e-6)
+    np.testing.assert_allclose(a(sound[0]), sound[0] + jax.nn.sigmoid(a.delta), rtol=1e-6)
 
 
 def test_the_linear_model_finds_what_is_linear():
