@@ -261,6 +261,43 @@ class FeatureMap(eqx.Module):
         return jnp.moveaxis(self.network.features(s), -1, 0).ravel()
 
 
+def _normalised(layer, h: Float[Array, "N *pixels in"]):
+    """(the layer, scaled and shifted so that each of its channels has mean 0 and variance 1 over h; its outputs then)."""
+    out = jax.vmap(layer)(h)
+    axes = tuple(range(out.ndim - 1))
+    mean, scale = out.mean(axes), (out.var(axes) + EPSILON) ** -0.5
+    parts = layer.weight * scale, (layer.bias - mean) * scale
+    return eqx.tree_at(lambda layer: (layer.weight, layer.bias), layer, parts), (out - mean) * scale
+
+
+def _normalised_block(block: Block, x: Float[Array, "N height width n_in"]):
+    h, layers = x, []
+    for layer in (block.expand, block.depthwise, block.project):
+        if layer is not None:
+            layer, h = _normalised(layer, jax.nn.relu6(h) if layers else h)
+            layers.append(layer)
+    expand = layers[0] if block.expand is not None else None
+    return Block(expand, *layers[-2:], block.residual), x + h if block.residual else h
+
+
+@eqx.filter_jit
+def with_batch_statistics(network: EfficientNet, images: Float[Array, "N 3 height width"]) -> EfficientNet:
+    """A random network with the statistics of its batch norms estimated on these images, layer by layer.
+
+    Of the network that `load_efficientnet(name, untrained=seed)` gives the batch norms are the identity, and with them its
+    signals may shrink or saturate on the way. Here every convolution's channels get mean 0 and variance 1 over all images and
+    places, as a batch norm of scale 1 and shift 0 would have given them in training. A trained network would lose its own
+    scales and shifts.
+    """
+    stem, h = _normalised(network.stem, jnp.moveaxis((images * 255 - 127) / 128, 1, -1))
+    h, blocks = jax.nn.relu6(h), []
+    for block in network.blocks:
+        block, h = _normalised_block(block, h)
+        blocks.append(block)
+    head = _normalised(network.head, h)[0]
+    return eqx.tree_at(lambda net: (net.stem, net.blocks, net.head), network, (stem, blocks, head))
+
+
 def load_efficientnet(
     name: str, side: int | None = None, untrained: int | None = None, features: bool = False
 ) -> EfficientNet | FeatureMap:

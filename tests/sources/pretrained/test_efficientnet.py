@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mrntk.model.reprogram import predict
 from mrntk.sources.pretrained import efficientnet
 from mrntk.sources.pretrained.efficientnet import (
     ENTRIES,
@@ -20,6 +21,7 @@ from mrntk.sources.pretrained.efficientnet import (
     layout,
     load_efficientnet,
     weights,
+    with_batch_statistics,
 )
 from mrntk.support.errors import MrntkError
 
@@ -164,3 +166,43 @@ def test_another_side_is_named_and_too_small_a_side_refused():
         lite0(jnp.zeros((3, 48, 48)))
     with pytest.raises(MrntkError, match="side=31"):
         load_efficientnet("efficientnet-lite0", 31)
+
+
+def test_batch_statistics_are_those_of_batch_norm_in_training(tensors):
+    """Against the network as its authors define it, with the mean and variance of every channel of this very batch."""
+    tensors = {name: np.ones_like(t) if name.endswith("running_var") else t for name, t in tensors.items()}
+    for name in tensors:
+        if "_bn" in name and not name.endswith("running_var"):
+            tensors[name] = (np.ones_like if name.endswith("weight") else np.zeros_like)(tensors[name])
+    images = (0.1 * np.random.default_rng(2).uniform(size=(6, 3, 20, 20))).astype(
+        np.float32
+    )  # dim: nothing is normal at first
+    got = with_batch_statistics(EfficientNet(tensors, LITE0, side=20, name="small"), images)
+    logits = predict(got, images)
+
+    def layer(x, convolution, stride=1):
+        h = np.stack([convolve(one, tensors[f"{convolution}.weight"], stride) for one in x])
+        return (h - h.mean((0, 2, 3), keepdims=True)) / np.sqrt(h.var((0, 2, 3), keepdims=True) + EPSILON)
+
+    h = np.clip(layer((images * 255 - 127) / 128, "_conv_stem", 2), 0, 6)
+    for i, block in enumerate(block_shapes(LITE0)):
+        x, p = h, f"_blocks.{i}."
+        if block.expands:
+            h = np.clip(layer(h, f"{p}_expand_conv"), 0, 6)
+        h = np.clip(layer(h, f"{p}_depthwise_conv", block.stride), 0, 6)
+        h = layer(h, f"{p}_project_conv")
+        h = x + h if x.shape == h.shape else h
+    expected = np.clip(layer(h, "_conv_head"), 0, 6).mean((2, 3)) @ tensors["_fc.weight"].T + tensors["_fc.bias"]
+    # the identity norms that are folded in first divide by sqrt(1 + EPSILON), so the two EPSILONs differ by a thousandth
+    np.testing.assert_allclose(logits, expected, atol=3e-3 * np.abs(expected).max())
+
+
+def test_a_random_network_with_batch_statistics_tells_images_apart(small):
+    """Without them, outputs hardly depend on dim images that lie near each other."""
+    images = 0.5 + 0.01 * np.random.default_rng(3).normal(size=(6, 3, 20, 20)).astype(np.float32)
+
+    def spread(network):
+        logits = np.asarray(predict(network, images))
+        return (logits - logits.mean(0)).std() / logits.std()
+
+    assert spread(with_batch_statistics(small, images)) > 3 * spread(small)
