@@ -42,7 +42,7 @@ SCALES = {
     },
     "paper": {
         "side": (28, 56, 112), "depth": (1, 2, 3, 4, 5, 6, 7, 8, 9), "maps": ("vp", "fc"), "source_task": "cifar10",
-        "task": "stl10", "width": 2048, "seeds": 5, "source_per_class": 4500, "source_epochs": 50, "per_class": 100,
+        "task": "svhn", "width": 2048, "seeds": 5, "source_per_class": 4500, "source_epochs": 50, "per_class": 100,
         "test": 8000, "epochs": 150,
     },
 }  # fmt: skip

@@ -35,7 +35,7 @@ SCALES = {
     },
     "paper": {
         "family": ("vgg", "resnet"), "depth": (1, 2, 3, 4), "maps": ("fc", "vp"), "groups": 3, "width": 32,
-        "source_task": "cifar10", "side": 112, "task": "stl10", "seeds": 5, "source_per_class": 4500,
+        "source_task": "cifar10", "side": 112, "task": "svhn", "seeds": 5, "source_per_class": 4500,
         "source_epochs": 50, "source_batch": 128, "per_class": 50, "test": 8000, "epochs": 150,
     },
 }  # fmt: skip

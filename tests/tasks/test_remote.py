@@ -2,48 +2,20 @@
 
 import gzip
 import hashlib
-import io
-import tarfile
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from archives import cifar_members, jpeg, labels, mat, pixels, stl10_members, tar_gz
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image
-from scipy.io import savemat
 
 from mrntk import MrntkError
 from mrntk.support import downloads
 from mrntk.tasks import remote
-
-RANDOM = np.random.default_rng(5)
-
-
-def pixels(*shape):
-    return RANDOM.integers(0, 256, shape, np.uint8)
-
-
-def labels(count):
-    """All ten classes, in no order."""
-    return RANDOM.permutation(np.arange(count) % 10).astype(np.uint8)
-
-
-def tar_gz(members, links=()):
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w:gz") as archive:
-        for name, target in links:
-            member = tarfile.TarInfo(name)
-            member.type, member.linkname = tarfile.SYMTYPE, target
-            archive.addfile(member)
-        for name, body in members:
-            member = tarfile.TarInfo(name)
-            member.size = len(body)
-            archive.addfile(member, io.BytesIO(body))
-    return content.getvalue()
 
 
 @pytest.fixture
@@ -78,13 +50,6 @@ def same(task, x_train, y_train, x_test, y_test):
     assert task.y_train.tolist() == y_train.tolist() and task.y_test.tolist() == y_test.tolist()
     assert task.y_train.dtype == int and task.card.shape == task.input_shape
     assert task.card.size == f"{len(x_train)} + {len(x_test)} images"
-
-
-def cifar_members(x, y):
-    records = np.concatenate([y[:, None], x.reshape(len(x), -1)], axis=1)
-    parts = np.split(records, 6)
-    names = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
-    return [(f"cifar-10-batches-bin/{name}", part.tobytes()) for name, part in zip(names, parts, strict=True)]
 
 
 def test_cifar10(serve, tmp_path):
@@ -124,18 +89,10 @@ def test_stl10_is_stored_by_columns_and_counts_from_one(serve):
     x_train, y_train, x_test, y_test = pixels(10, 3, 96, 96), labels(10), pixels(6, 3, 96, 96), labels(20)[:6]
     members = []
     for part, x, y in (("test", x_test, y_test), ("train", x_train, y_train)):
-        members += [(f"stl10_binary/{part}_X.bin", x.transpose(0, 1, 3, 2).tobytes())]
-        members += [(f"stl10_binary/{part}_y.bin", (y + 1).tobytes())]
+        members += stl10_members(part, x, y)
     content = tar_gz([*members, ("stl10_binary/unlabeled_X.bin", b"not read")])
     serve("stl10", content)
     same(remote.stl10(), x_train, y_train, x_test, y_test)
-
-
-def mat(x, y, **more):
-    content = io.BytesIO()
-    written = np.where(y == 0, 10, y)[:, None].astype(np.uint8)
-    savemat(content, {"X": x.transpose(2, 3, 1, 0), "y": written, **more}, do_compression=True)
-    return content.getvalue()
 
 
 def test_svhn_has_ten_for_zero(serve):
@@ -144,10 +101,8 @@ def test_svhn_has_ten_for_zero(serve):
     same(remote.svhn(), x[:20], y[:20], x[20:], y[20:])
 
 
-def jpeg(colour, size=(40, 20)):
-    content = io.BytesIO()
-    Image.new("RGB", size, colour).save(content, "JPEG", quality=100)
-    return content.getvalue()
+def plain(colour, size=(40, 20)):
+    return jpeg(np.full((*size[::-1], 3), colour, np.uint8))
 
 
 def imagenette_archive():
@@ -156,7 +111,7 @@ def imagenette_archive():
     for part, count in (("train", 3), ("val", 2)):
         for label, wordnet in enumerate(remote.WORDNET):
             for i in reversed(range(count)):
-                members.append((f"imagenette2-160/{part}/{wordnet}/{wordnet}_{i}.JPEG", jpeg((20 * label, 50 * i, 0))))
+                members.append((f"imagenette2-160/{part}/{wordnet}/{wordnet}_{i}.JPEG", plain((20 * label, 50 * i, 0))))
     return members
 
 
