@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from figures.experiments.converged import floored
 from figures.experiments.reprogramming import MAP_NAMES
 from figures.making.drawing import NAMES
 from figures.making.statistics import by_seed, slopes
@@ -75,10 +76,6 @@ def part_of(name: str, found: Tested, values: Callable, **side) -> Part:
     return Part(name, values(found.data), left_out=found.left_out, **side)
 
 
-def _floored(data: pd.DataFrame, column: str) -> pd.DataFrame:
-    return data.assign(**{column: np.maximum(data[column], 0.01 * data["constant_loss"])})
-
-
 # Depth and the target.
 
 READINGS = (  # (what it is, column, logarithm, whether training must have ended)
@@ -111,7 +108,7 @@ def depth_parts(data: pd.DataFrame, name: str, *, falls: bool, by: Sequence[str]
 
 
 def _slopes(rows: pd.DataFrame, column: str, log: bool, by: Sequence[str]) -> np.ndarray:
-    return slopes(_floored(rows, column) if log else rows, column, by=by, log=log)
+    return slopes(floored(rows, column) if log else rows, column, by=by, log=log)
 
 
 def turn_part(found: Tested, name: str, *, by: Sequence[str] = PAIR) -> Part:
@@ -223,19 +220,19 @@ def vp_does_not(data):
     figure="input_size",
     rule="at the largest side the slopes lie below -0.05 per layer (accuracy: above 0.005), at the smallest above, and the slope "
     "of the log training loss at the largest is below that at the smallest",
-    leave_out=("depth",),
+    leave_out=("depth", "pair"),
 )
 def vp_follows_at_large_input(data):
     vp = data[data["map"] == "vp"]
-    small, large = vp["side"].min(), vp["side"].max()
-    parts = depth_parts(vp[vp["side"] == large], f"VP at {large} px", falls=True, by=())
-    parts += depth_parts(vp[vp["side"] == small], f"VP at {small} px", falls=False, by=())
-    both = [_cells(vp[vp["side"] == side], "train_loss", True, ()) for side in (large, small)]
+    small, large, by = vp["side"].min(), vp["side"].max(), PAIR if "task" in vp else ()
+    parts = depth_parts(vp[vp["side"] == large], f"VP at {large} px", falls=True, by=by)
+    parts += depth_parts(vp[vp["side"] == small], f"VP at {small} px", falls=False, by=by)
+    both = [_cells(vp[vp["side"] == side], "train_loss", True, by) for side in (large, small)]
     name = f"training loss at the end, slope at {large} px less that at {small} px"
     why = next((found.untestable for found in both if found.untestable), "")
     if why:
         return [*parts, Part(name, untestable=why)]
-    ends = [slopes(_floored(found.data, "train_loss"), "train_loss") for found in both]
+    ends = [_slopes(found.data, "train_loss", True, by) for found in both]
     return [*parts, Part(name, ends[0] - ends[1], high=0)]
 
 
@@ -324,10 +321,10 @@ def spectrum_governs(data):
             if found.untestable:
                 parts.append(Part(label, untestable=found.untestable))
                 continue
-            floored = _floored(found.data, column)
-            best = best_share(floored, COLUMNS, y=column)
+            rows = floored(found.data, column)
+            best = best_share(rows, COLUMNS, y=column)
             parts.append(Part(f"{label}, share explained", best, low=ENOUGH, left_out=found.left_out))
-            rest = best_share(floored, BASELINES, y=column)
+            rest = best_share(rows, BASELINES, y=column)
             parts.append(Part(f"{label}, less the best baseline's", best - rest, low=0, left_out=found.left_out))
     return parts
 
@@ -429,7 +426,7 @@ def _weakened(rows: pd.DataFrame, column: str, ended: bool) -> Tested:
 def _rank_correlations(rows: pd.DataFrame, column: str) -> np.ndarray:
     """Spearman's correlation of the source's test loss with that column, by seed, averaged over pairs."""
     if column != "test_accuracy":
-        rows = _floored(rows, column)
+        rows = floored(rows, column)
     found = [
         np.mean([part[["source_test_loss", column]].corr("spearman").iloc[0, 1] for _, part in seed.groupby("pair")])
         for _, seed in rows.groupby("seed")
@@ -519,7 +516,7 @@ def _gap_change(rows: pd.DataFrame) -> np.ndarray:
 
 def _followed(rows: pd.DataFrame) -> np.ndarray:
     """Spearman's correlation over depths of training and test loss."""
-    rows = _floored(rows, "train_loss")
+    rows = floored(rows, "train_loss")
     columns = ["train_loss", "test_loss"]
     return np.array([np.mean([case[columns].corr("spearman").iloc[0, 1] for case in cases]) for cases in _cases(rows)])
 

@@ -1,6 +1,7 @@
 """One reprogramming that was trained until it ended: what the kernel says first, the losses on the way, what came of it."""
 
 import numpy as np
+import pandas as pd
 import scipy.special
 
 from mrntk.prediction.before_training import before_training
@@ -21,6 +22,11 @@ def constant_loss(y, loss: str) -> float:
     if loss == "mse":
         return float(0.5 * ((y - mean) ** 2).sum(1).mean())
     return float(scipy.special.entr(mean).sum())
+
+
+def floored(data: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The data with no loss of that column below `SOLVED`: what is below differs by when training was stopped alone."""
+    return data.assign(**{column: np.maximum(data[column], SOLVED * data["constant_loss"])})
 
 
 def trained_to_the_end(model, x, y, *, key, loss: str, most: int, batch: int | None = None, callback=None):
