@@ -25,7 +25,10 @@ data again too. One figure: `mrntk figures ID`; with other parameters: `mrntk fi
 Each data file has a JSON beside it that says which code, versions and machine made it. This page is written by
 `mrntk claims --write`, all its numbers from those data.
 
-Brackets after a number hold a 95 % t interval over seeds. How verdicts come about stands in the [README](../README.md#claims).
+Brackets after a number in "we find" hold a 95 % t interval over seeds, those of verdicts a 99 % one. How verdicts come about
+stands in the [README](../README.md#claims). Their rules were committed as b8da1c3, before any of the data that they will be
+judged by; later commits amended them before those data were whole, and say why. [pending/](pending) holds new versions of
+figures whose data are still being computed; what is finished of these lies in `data/course/pieces/`.
 """
 BEGIN, END = "<!-- claims: written by `mrntk claims --write` -->", "<!-- end of claims -->"
 
