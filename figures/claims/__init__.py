@@ -1,7 +1,7 @@
 """What the paper claims, and what the data of the figures say of it.
 
 A claim has one or more parts. A part is one number per seed, and the side on which their mean should lie; it is judged by
-Student's 99 % interval of that mean alone (there are some eighty parts: with 95 % four of them would be decided by chance):
+Student's 99 % interval of that mean alone (parts are many: with 95 %, one in twenty would be decided by chance):
 
     holds          the whole interval lies where the claim wants it
     fails          the whole interval lies elsewhere

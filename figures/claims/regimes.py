@@ -18,7 +18,7 @@ SOLVED = 0.011  # share of the constant predictor's loss below which nothing is 
 MOST = 0.8  # share of the runs of a cell that must have converged
 VARIES = 1.05  # from the smallest to the largest mean loss
 
-Condition = Callable[[pd.DataFrame, pd.DataFrame], str]  # (the rows of a cell, all rows) -> why not, or ""
+Condition = Callable[[pd.DataFrame], str]  # the rows of a cell -> why not, or ""
 
 
 class Tested(NamedTuple):
@@ -29,18 +29,10 @@ class Tested(NamedTuple):
     untestable: str = ""
 
 
-def learned(cell: pd.DataFrame, everything: pd.DataFrame) -> str:
+def learned(cell: pd.DataFrame) -> str:
     """The source classifies 0.8 of its own test part."""
     own = cell["source_test_accuracy"].mean()
     return "" if own >= LEARNED else f"its source classifies {own:.2f} of its own test part"
-
-
-def family_learned(cell: pd.DataFrame, everything: pd.DataFrame) -> str:
-    """The best of the family classifies 0.8 of its own test part: for what is said of sources that learn more or less."""
-    columns = [name for name in ("family", "source_task") if name in everything]
-    alike = everything[(everything[columns] == cell[columns].iloc[0]).all(axis=1)]
-    best = alike.groupby("depth")["source_test_accuracy"].mean().max()
-    return "" if best >= LEARNED else f"the best source classifies {best:.2f} of its own test part"
 
 
 def solved(rows: pd.DataFrame) -> pd.Series:
@@ -48,7 +40,7 @@ def solved(rows: pd.DataFrame) -> pd.Series:
     return rows["end_loss"] <= SOLVED * rows["constant_loss"]
 
 
-def converged(cell: pd.DataFrame, everything: pd.DataFrame) -> str:
+def converged(cell: pd.DataFrame) -> str:
     """Four of five runs ended at a plateau, or solved."""
     if "end_loss" not in cell:
         return "its training was not followed to a plateau"
@@ -58,7 +50,7 @@ def converged(cell: pd.DataFrame, everything: pd.DataFrame) -> str:
     return f"the last tenth of {cell['steps'].median():.0f} steps still changes its loss by {change.median():.1%}"
 
 
-def below_constant(cell: pd.DataFrame, everything: pd.DataFrame) -> str:
+def below_constant(cell: pd.DataFrame) -> str:
     """The training loss at the end is below that of the constant predictor."""
     constant = cell["constant_loss"].mean() if "constant_loss" in cell else np.inf
     loss = cell["train_loss"].mean()
@@ -69,7 +61,7 @@ def tested(
     data: pd.DataFrame,
     conditions: Sequence[Condition],
     *,
-    x: str | None = "depth",
+    x: str = "depth",
     by: Sequence[str] = (),
     least: int = 3,
 ) -> Tested:
@@ -77,7 +69,7 @@ def tested(
 
     Parameters
     ----------
-    x : the column that is compared; None if the rows of a case are one cell.
+    x : the column that is compared.
     by : columns that tell the cases apart, for example source and target task.
     least : values of x that a case must have left; cases with fewer are left out as a whole.
     """
@@ -85,13 +77,12 @@ def tested(
     cases = data.groupby(list(by), sort=False) if by else [((), data)]
     for case, rows in cases:
         name = " → ".join(map(str, case)) if isinstance(case, tuple) else str(case)
-        cells = rows.groupby(x, sort=True) if x else [(None, rows)]
         good = []
-        for value, cell in cells:
-            why = next((found for condition in conditions if (found := condition(cell, data))), "")
-            out += [(why, name, f"{x} {value}" if x else "")] if why else []
+        for value, cell in rows.groupby(x, sort=True):
+            why = next((found for condition in conditions if (found := condition(cell))), "")
+            out += [(why, name, f"{x} {value}")] if why else []
             good += [] if why else [cell]
-        if good and (x is None or len(good) >= least):
+        if len(good) >= least:
             kept += good
         elif good:
             out.append((f"{len(good)} of {least} values of {x} are left", name, "the rest"))
@@ -114,6 +105,15 @@ def _listed(left_out: Sequence[tuple[str, str, str]]) -> str:
         places = [" of ".join(part for part in (which, ", ".join(those)) if part) for which, those in cases.items()]
         words.append(f"{'; '.join(places)}: {why}" if any(places) else why)
     return "; ".join(words)
+
+
+def best_learned(data: pd.DataFrame, *, by: Sequence[str]) -> Tested:
+    """The cases whose best source classifies 0.8 of its own test part: for what is said of sources that learn more or less."""
+    best = data.groupby([*by, "depth"])["source_test_accuracy"].mean().groupby(list(by)).transform("max")
+    short = data.set_index([*by, "depth"]).index.map(best).to_numpy() < LEARNED
+    out = [(f"the best source classifies {value:.2f} of its own test part", name, "") for name, value in
+           best[best < LEARNED].groupby(list(by)).first().items()]  # fmt: skip
+    return Tested(data[~short], _listed(out)) if not short.all() else Tested(data.iloc[:0], "", _listed(out))
 
 
 def unsolved(found: Tested) -> Tested:
@@ -143,7 +143,7 @@ def varying(found: Tested, y: str, *, x: str = "depth", by: Sequence[str] = ()) 
     return found
 
 
-def positive_smallest(cell: pd.DataFrame, everything: pd.DataFrame) -> str:
+def positive_smallest(cell: pd.DataFrame) -> str:
     """N c is within the capacity, and lambda_min is positive in four of five runs."""
     if (cell["outputs"] > cell["trained"]).any():
         return f"{cell['outputs'].iloc[0]} outputs are more than {cell['trained'].iloc[0]} trained values"

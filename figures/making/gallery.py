@@ -26,9 +26,10 @@ Each data file has a JSON beside it that says which code, versions and machine m
 `mrntk claims --write`, all its numbers from those data.
 
 Brackets after a number in "we find" hold a 95 % t interval over seeds, those of verdicts a 99 % one. How verdicts come about
-stands in the [README](../README.md#claims). Their rules were committed as b8da1c3, before any of the data that they will be
-judged by; later commits amended them before those data were whole, and say why. [pending/](pending) holds new versions of
-figures whose data are still being computed; what is finished of these lies in `data/course/pieces/`.
+stands in the [README](../README.md#claims). Their rules were committed as b8da1c3, before any data of the new versions of figures
+that wait in [pending/](pending) while their data are computed (what is finished of these lies in `data/course/pieces/`); what
+was amended since stands at the head of the [rules](claims/rules.py). Verdicts that are reached today rest on first data, which
+are older than these rules.
 """
 BEGIN, END = "<!-- claims: written by `mrntk claims --write` -->", "<!-- end of claims -->"
 

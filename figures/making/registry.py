@@ -139,7 +139,8 @@ def get_figure(name: str) -> Figure:
     folder = figures_folder()
     if is_pending(name):
         raise MrntkError(
-            f"figure {name}: its data are still to be computed; until then it waits in figures/{PENDING}/."
+            f"figure {name}: its data are still to be computed; until then it waits in figures/{PENDING}/, "
+            "and can be run from figures/."
         )
     known = sorted(path.stem for path in folder.glob("[a-z]*.py"))
     if name not in known:

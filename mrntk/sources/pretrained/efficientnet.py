@@ -209,6 +209,11 @@ class Block(eqx.Module):
         return x + h if self.residual else h
 
 
+def _scaled(images: Float[Array, "*N 3 height width"]) -> Float[Array, "*N height width 3"]:
+    """Pixels from 0..1 as the network takes them, channels last."""
+    return jnp.moveaxis((images * 255 - 127) / 128, -3, -1)
+
+
 class EfficientNet(eqx.Module):
     """Images (3, side, side), red, green and blue in [0, 1], to the 1,000 logits of ImageNet; any side works."""
 
@@ -230,7 +235,7 @@ class EfficientNet(eqx.Module):
 
     def features(self, s: Float[Array, "3 height width"]) -> Float[Array, "rows columns channels"]:
         """The last feature map, 1/32 of the image's side, which global pooling and the classifier follow."""
-        h = jnp.moveaxis((s * 255 - 127) / 128, 0, -1)
+        h = _scaled(s)
         h = jax.nn.relu6(self.stem(h))
         for block in self.blocks:
             h = block(h)
@@ -289,7 +294,7 @@ def with_batch_statistics(network: EfficientNet, images: Float[Array, "N 3 heigh
     places, as a batch norm of scale 1 and shift 0 would have given them in training. A trained network would lose its own
     scales and shifts.
     """
-    stem, h = _normalised(network.stem, jnp.moveaxis((images * 255 - 127) / 128, 1, -1))
+    stem, h = _normalised(network.stem, _scaled(images))
     h, blocks = jax.nn.relu6(h), []
     for block in network.blocks:
         block, h = _normalised_block(block, h)
