@@ -33,6 +33,18 @@ def mean_line(axis, data: pd.DataFrame, x: str, y: str, *, number: int = 0, log:
         axis.set_yscale("log")
 
 
+def over_pairs(axis, data: pd.DataFrame, column: str, *, number: int, log: bool, label: str):
+    """The mean over pairs of source and target task with its interval over seeds, and a thin line for every pair."""
+    values = data.assign(value=np.log(data[column]) if log else data[column])
+    back = np.exp if log else np.asarray
+    for _, pair in values.groupby(["source_task", "task"], sort=False):
+        line = pair.groupby("depth")["value"].mean()
+        axis.plot(line.index, back(line), color=OKABE_ITO[number], linewidth=0.6, alpha=0.5)
+    means = values.groupby(["depth", "seed"])["value"].mean().reset_index()
+    means["value"] = back(means["value"])
+    mean_line(axis, means, "depth", "value", number=number, log=log, label=label, markersize=4)
+
+
 def against_depth(
     data: pd.DataFrame,
     rows: Sequence[tuple[str, str, str]],

@@ -4,11 +4,12 @@ import itertools
 
 import jax
 import numpy as np
+from matplotlib import pyplot as plt
 
-from figures.experiments.converged import measure_to_the_end
+from figures.experiments.converged import floored, measure_to_the_end
 from figures.experiments.reprogramming import MAP_NAMES, MAPS, examples, source_quality
 from figures.experiments.sources import BATCH, RATES, source_min_eigenvalue
-from figures.making.drawing import NAMES, against_depth
+from figures.making.drawing import NAMES, over_pairs, shared_legend
 from figures.making.statistics import slopes, with_interval
 from mrntk.model.input_maps import make_input_map
 from mrntk.model.reprogram import Reprogram
@@ -20,11 +21,10 @@ ID = "depth_to_target"
 TITLE = "Target loss and accuracy against the depth of the source"
 PAPER = "Tables 4 and 6 (numbers of the earlier version)"
 ALT = (
-    "Two rows of panels, one column for each input transformation: fully connected, visual prompt, both, none. "
-    "Horizontally the depth of "
-    "the source, fully connected or convolutional; vertically the squared loss after training (above, logarithmic) and the "
-    "test accuracy "
-    "(below) on the target, one line for each pair of source and target task. Bars are 95 percent t intervals over seeds."
+    "Two rows of three panels against the depth of the source: fully connected above, convolutional below. From left to right "
+    "the squared loss on the target's training examples at the end of training, the loss on test examples, both logarithmic "
+    "with a dotted line for a constant predictor, and the test accuracy. One thick line for each input transformation, averaged "
+    "over pairs of source and target task, with bars for 95 percent t intervals over seeds; one thin line for each pair."
 )
 SAYS = (
     "The deeper the source, the lower the target loss: FC follows this, VP does not at a small input, VP+FC on CNN "
@@ -111,12 +111,39 @@ def compute(
     return rows
 
 
+COLUMNS = (  # (column, title, logarithmic)
+    ("train_loss", "training loss, at the end", True),
+    ("test_loss", "test loss", True),
+    ("test_accuracy", "test accuracy", False),
+)
+
+
 def render(data):
-    """Losses above, accuracies below."""
-    data = data[data["loss"] == "mse"]
-    return against_depth(
-        data, (("train_loss", "target loss (squared)", "log"), ("test_accuracy", "test accuracy", "linear")), MAPS
+    """A row a family, a column a reading of "target loss", a line an input map: mean over pairs of tasks, each pair thin."""
+    data = floored(data[data["loss"] == "mse"], "train_loss")
+    families = list(data["family"].unique())
+    size = (7.2, 2.2 * len(families) + 0.9)
+    figure, axes = plt.subplots(len(families), 3, figsize=size, sharex="row", sharey="col", squeeze=False)
+    for row, family in zip(axes, families, strict=True):
+        own = data[data["family"] == family]
+        for axis, (column, title, log) in zip(row, COLUMNS, strict=True):
+            for number, name in enumerate(MAPS):
+                over_pairs(axis, own[own["map"] == name], column, number=number, log=log, label=MAP_NAMES[name])
+            if log:
+                axis.axhline(own["constant_loss"].mean(), color="black", linestyle=":", linewidth=1)
+            axis.set_title(f"{NAMES[family]}: {title}", fontsize=9)
+            axis.set_xticks(sorted(own["depth"].unique()))
+    axes[0, 0].set_ylim(top=2)
+    axes[0, 1].set_ylim(top=2)
+    axes[0, 2].set_ylim(0, 1)
+    for axis in axes[-1]:
+        axis.set_xlabel("depth of the source")
+    title = (
+        f"Thick: geometric mean (accuracy: mean) over pairs of tasks, {data['seed'].nunique()} seeds, 95 % t intervals;\n"
+        "thin: every pair; dotted: constant predictor"
     )
+    shared_legend(figure, axes[0, 0], title=title, ncols=4)
+    return figure
 
 
 def finds(data):
@@ -124,6 +151,10 @@ def finds(data):
     data = data[(data["loss"] == "mse") & (data["map"] != "none")]
     words = []
     for (family, name), part in data.groupby(["family", "map"], sort=False):
-        change = slopes(part, "train_loss", by=("source_task", "task"))
-        words.append(f"{NAMES[family]} {MAP_NAMES[name]} {with_interval(100 * np.expm1(change), 0, sign=True)} %")
-    return f"Change of the target loss with one more layer: {'; '.join(words)}."
+        change = slopes(part, "test_loss", by=("source_task", "task"))
+        gained = slopes(part, "test_accuracy", by=("source_task", "task"), log=False)
+        words.append(
+            f"{NAMES[family]} {MAP_NAMES[name]} {with_interval(100 * np.expm1(change), 0, sign=True)} % of test loss, "
+            f"{with_interval(100 * gained, 1, sign=True)} points of test accuracy"
+        )
+    return f"Change with one more layer, all depths and pairs of tasks together: {'; '.join(words)}."

@@ -12,7 +12,7 @@ PATHS = sorted((figures_folder() / PENDING).glob("*.py"))
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_pending_figure_is_whole(path):
-    module = load(path).module
+    module = load(path).source.module  # of a figure that draws the data of another, that one
     for scale, parameters in module.SCALES.items():
         pieces = module.cells(**parameters)
         inspect.signature(module.compute).bind(None, **pieces[0])
