@@ -39,13 +39,6 @@ def test_rates_are_the_authors_first_and_fall_to_nothing_at_the_end():
     np.testing.assert_allclose(sizes[6:], 0.005 * (1 + np.cos(np.pi * np.arange(1, 6) / 5)), rtol=1e-3, atol=1e-9)
 
 
-def test_the_change_before_the_fall_looks_at_the_constant_rate_only():
-    losses = np.concatenate([np.full(8, 2.0), np.full(2, 1.0), np.full(10, 1e-3)])
-    assert FIGURE.before_the_fall(losses, 20, 0.5) == pytest.approx(1.0)  # from 2 to 1
-    assert FIGURE.before_the_fall(np.full(20, 3.0), 20, 0.5) == 0
-    assert FIGURE.before_the_fall(np.array([0.1]), 20, 0.5) == 1
-
-
 def test_learnable_is_the_share_of_the_labels_along_large_eigenvalues():
     vectors = np.linalg.qr(RNG.normal(size=(4, 4)))[0]
     kernel = vectors @ np.diag([100.0, 20.0, 0.5, 0.1]) @ vectors.T
@@ -89,13 +82,14 @@ def made_up(accuracies: dict, sources=("efficientnet-lite0",), tasks=("mnist5k",
     for (name, way), value in accuracies.items():
         for source, task, seed in itertools.product(sources, tasks, range(seeds)):
             found = {("test_accuracy", 0): value + 0.001 * RNG.normal(), ("train_accuracy", 0): 1.0}
+            half = found["test_accuracy", 0] - 0.01
             if name != "none":
                 found |= {("eigenvalue", i): 10.0 / i for i in (1, 2, 4)} | {("constant_loss", 0): np.log(10)}
-                found |= {(quantity, 0): 0.02 for quantity in ("nine_tenths_loss", "end_loss", "train_loss")}
                 found |= {
                     ("steps", 0): 100,
                     ("learnable", 0): 0.5,
-                    ("change_before_fall", 0): 0.25,
+                    ("train_loss", 0): 0.02,
+                    ("half_test_accuracy", 0): half,
                     ("effective_rank", 0): 7,
                     ("test_loss", 0): 0.4,
                 }
@@ -123,9 +117,12 @@ def test_what_is_found_names_the_losers_and_their_numbers():
     assert "VP classifies 1.00 of its training and 0.50 of the test images" in words and "FC classifies" not in words
     assert "100% end with nothing left to learn" in words
     early = made_up(TRAINED | BASELINES)
-    early.loc[(early["quantity"] == "end_loss") & (early["map"] == "vp"), "value"] = 1.0
+    early.loc[(early["quantity"] == "train_loss") & (early["map"] == "vp"), "value"] = 1.0
     words = FIGURE.finds(early)
-    assert "50% end with nothing left to learn; the loss of the others still changed by 25%" in words
+    assert (
+        "50% end with nothing left to learn; half of the epochs would have given the others -0.010 of test accuracy"
+        in words
+    )
     assert "its loss ends at 0.43 of the constant predictor's" in words
 
 
@@ -133,9 +130,9 @@ def test_the_committed_rules_can_read_these_data():
     data = made_up(TRAINED | BASELINES)
     parts = rules._pretrained_parts(data, [("untrained", "twin"), ("linear", "linear"), ("probe", "probe")])
     assert len(parts) == 5 and not any(part.untestable for part in parts)
-    late = data.assign(value=data["value"].where(data["quantity"] != "end_loss", 1.0))
-    parts = rules._pretrained_parts(late, [("linear", "linear")])
-    assert all("last tenth of 100 steps" in part.untestable for part in parts)
+    short = data.assign(value=data["value"].where(data["quantity"] != "half_test_accuracy", 0.8))
+    fc, vp = rules._pretrained_parts(short, [("linear", "linear")])
+    assert "trained half as long" in fc.untestable and "trained half as long" in vp.untestable
 
 
 @pytest.mark.parametrize("sources", [("efficientnet-lite0",), ("efficientnet-lite0", "efficientnet-lite2")])
