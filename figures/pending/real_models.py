@@ -11,13 +11,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import optax
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from figures.experiments.converged import SOLVED, constant_loss
+from figures.experiments.linear import linear_accuracies
 from figures.experiments.reprogramming import MAP_NAMES, examples, loss_and_accuracy
 from figures.making.drawing import LINES
 from mrntk.model.input_maps import Resize, make_input_map
@@ -84,7 +80,6 @@ LOOKS = {name: (OKABE_ITO[i], MARKERS[i]) for i, name in enumerate(("fc", "vp", 
 TRAINED = {"reprogrammed": LINES[0], "untrained": LINES[2]}
 LINEAR = {"linear": LINES[0], "probe": LINES[1], "feature_probe": LINES[3]}
 STATISTICS = 100  # images from which the batch statistics of a twin are estimated
-FOLDS, PENALTIES = 3, np.logspace(-4, 1, 6)  # of the linear models: cross-validation, inverse strengths of the penalty
 SIMPLER = ("untrained", "linear", "probe")  # what a reprogrammed network is compared with
 
 
@@ -103,15 +98,6 @@ def cells(*, source, task, seeds, map, twin, **rest):
 
 
 # The linear models.
-
-
-def linear_accuracies(x, labels, x_test, answers):
-    """[(quantity, index, value)] of logistic regression on standardised columns; folds of x choose its penalty."""
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    folds = min(FOLDS, np.bincount(labels).min())
-    with threadpool_limits(1):  # a piece has one core
-        model = GridSearchCV(model, {"logisticregression__C": PENALTIES}, cv=folds).fit(x, labels)
-    return [("train_accuracy", 0, model.score(x, labels)), ("test_accuracy", 0, model.score(x_test, answers))]
 
 
 def without_copies(x):
@@ -141,7 +127,10 @@ def baselines(source, data):
         seen["probe"].append(np.asarray(source.classifier(features)))
         seen["feature_probe"].append(np.asarray(features))
     labels, answers = y.argmax(1), y_test.argmax(1)
-    return {way: linear_accuracies(inputs, labels, inputs_test, answers) for way, (inputs, inputs_test) in seen.items()}
+    found = {
+        way: linear_accuracies(inputs, labels, inputs_test, answers) for way, (inputs, inputs_test) in seen.items()
+    }
+    return {way: [(quantity, 0, value) for quantity, value in values.items()] for way, values in found.items()}
 
 
 # Reprogramming.

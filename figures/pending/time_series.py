@@ -27,12 +27,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from figures.experiments.converged import SOLVED, constant_loss, trained_to_the_end
+from figures.experiments.linear import linear_accuracies
 from figures.experiments.reprogramming import MAP_NAMES, loss_and_accuracy
 from figures.experiments.warping import nearest_by_warping
 from figures.making.drawing import LINES
@@ -99,7 +96,6 @@ PUBLISHED = {  # accuracies; where they come from: see NOTE
     },
 }  # fmt: skip
 RANKS = 12  # of the eigenvalues that are kept
-STRENGTHS = np.logspace(-3, 3, 7)  # among which cross-validation chooses the inverse of the regularisation, by log loss
 NOISE = 0.1  # standard deviation of a tone's noise, in units of the tone's
 TERMS = {  # name: (label, colour, marker)
     "source_risk": ("source risk", OKABE_ITO[0], "o"),
@@ -178,23 +174,14 @@ def trained(model, data, key, steps: int):
     return model, [(name, 0, value) for name, value in found.items()]
 
 
-def linear_accuracy(x, labels, x_test, answers) -> float:
-    """Of logistic regression on standardised columns, its regularisation chosen by cross-validation on the training part."""
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    folds = int(min(5, np.bincount(labels).min()))
-    search = GridSearchCV(model, {"logisticregression__C": STRENGTHS}, cv=folds, scoring="neg_log_loss")
-    fitted = search.fit(x.reshape(len(x), -1), labels)
-    return float(np.mean(fitted.predict(x_test.reshape(len(x_test), -1)) == answers))
-
-
 def baselines(source, data, sounds) -> dict[str, float]:
     """Test accuracies of what trains no input map, by way; the probe hears `sounds`, (training, test), with no prompt."""
     x, y, x_test, y_test = data
     labels, answers = y.argmax(1), y_test.argmax(1)
     heard, heard_test = (np.asarray(predict(source, sound, batch=50)) for sound in sounds)
     return {
-        "linear": linear_accuracy(x, labels, x_test, answers),
-        "probe": linear_accuracy(heard, labels, heard_test, answers),
+        "linear": linear_accuracies(x, labels, x_test, answers)["test_accuracy"],
+        "probe": linear_accuracies(heard, labels, heard_test, answers)["test_accuracy"],
         "dtw": float(np.mean(nearest_by_warping(x[:, 0], labels, x_test[:, 0]) == answers)),
     }
 

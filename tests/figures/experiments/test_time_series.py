@@ -38,15 +38,6 @@ def test_series_are_laid_in_one_after_the_other():
     np.testing.assert_allclose(a(sound[0]), sound[0] + jax.nn.sigmoid(a.delta), rtol=1e-6)
 
 
-def test_the_linear_model_finds_what_is_linear():
-    rng = np.random.default_rng(0)
-    x, x_test = rng.normal(size=(2, 60, 1, 10))
-    labels, answers = (part[:, 0, 3] > 0 for part in (x, x_test))
-    assert FIGURE.linear_accuracy(x, labels.astype(int), x_test, answers.astype(int)) > 0.85
-    chance = FIGURE.linear_accuracy(x, rng.permutation(labels.astype(int)), x_test, answers.astype(int))
-    assert chance < 0.75
-
-
 def test_published_numbers_are_accuracies_of_tasks_that_are_here():
     for stated in FIGURE.PUBLISHED.values():
         for name, value in stated.items():
