@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from figures.claims import Verdict, described, judge, table, verdicts
+from figures.claims.earlier import changes
 from figures.claims.rules import CLAIMS
 from mrntk.support.files import write_atomically
 from mrntk.support.style import Picture, picture, style
@@ -30,6 +31,11 @@ stands in the [README](../README.md#claims). Their rules were committed as b8da1
 that wait in [pending/](pending) while their data are computed (what is finished of these lies in `data/course/pieces/`); what
 was amended since stands at the head of the [rules](claims/rules.py). Verdicts that are reached today rest on first data, which
 are older than these rules.
+"""
+CHANGES = """## What has changed since the first verdicts
+
+Most of the first answers said only that the experiment was too weak to show anything. The first data and verdicts stay in the
+history; every claim was asked again under a rule that checks on the data whether the effect could have been seen at all.
 """
 BEGIN, END = "<!-- claims: written by `mrntk claims --write` -->", "<!-- end of claims -->"
 
@@ -80,7 +86,7 @@ def gallery(found: Sequence[Verdict]) -> str:
     names = [name for name in ORDER if name in figures] + sorted(set(figures) - set(ORDER))
     parts = [entry(figures[name], [one for one in found if one.claim.figure == name]) for name in names]
     contents = "".join(f"- [{name}](#{name}): {figures[name].module.TITLE}\n" for name in names)
-    return "\n".join([HEAD, contents, *parts])
+    return "\n".join([HEAD, contents, f"{CHANGES}\n{changes(found)}\n", *parts])
 
 
 def with_table(readme: str, found: Sequence[Verdict]) -> str:

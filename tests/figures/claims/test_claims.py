@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from figures import claims
-from figures.claims import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Claim, Part, judge, rules
+from figures.claims import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Claim, Part, earlier, judge, rules
 from figures.claims.functional_shares import BASELINES, COLUMNS, best_share, shares
 from figures.making import gallery
 from figures.making.registry import PENDING, is_pending
@@ -193,6 +193,13 @@ def test_every_claim_names_a_figure_and_has_the_id_of_its_function(root):
         assert getattr(rules, one.id) is one.parts
     lines = [one.parts.__code__.co_firstlineno for one in rules.CLAIMS]
     assert lines == sorted(lines)
+
+
+def test_every_claim_stands_beside_its_first_verdict():
+    assert set(earlier.FIRST) == {claim.id for claim in rules.CLAIMS}
+    found = [judge(rules.CLAIMS[0])]
+    line = earlier.changes(found).splitlines()[-1]
+    assert line.startswith(f"| {rules.CLAIMS[0].sentence} | reproduced (5 hold) | **{found[0].verdict}** (")
 
 
 def test_verdicts_come_from_at_least_five_seeds():
