@@ -16,8 +16,8 @@ FIRST = {  # claim: (first verdict, its parts, what was wrong with it, or what h
         f"{WEAK_SOURCES}. Accuracy is asked as well now, and whether the curve turns.",
     ),
     "fc_falls": (
-        "partly reproduced", "1 hold, 1 undecided", f"{SHORT}, and {WEAK_SOURCES}; depth 1 decided the slope for CNN, which held without "
-        "it.",
+        "partly reproduced", "1 hold, 1 undecided", f"{SHORT}, and {WEAK_SOURCES}; what was undecided for CNN would have held "
+        "without depth 1.",
     ),
     "vp_does_not": (
         "not reproduced", "2 fail", f"{SHORT}, and {WEAK_SOURCES}, so that losses lay at the constant predictor's.",
