@@ -1,0 +1,1 @@
+"""Which source for my task: scores before training, and a ranking by them."""
