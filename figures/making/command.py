@@ -1,6 +1,7 @@
 """The command `mrntk figures`."""
 
 import argparse
+import textwrap
 from pathlib import Path
 
 from mrntk.support.errors import MrntkError
@@ -34,7 +35,8 @@ def main(words: list[str]) -> int:
     arguments = _parser().parse_args(words)
     if arguments.list:
         for figure in registry.discover().values():
-            print(f"{figure.id:<28}{figure.module.TITLE} [{figure.module.PAPER}]")
+            words = f"{figure.module.TITLE} [{figure.module.PAPER}]"
+            print(textwrap.fill(words, 100, initial_indent=f"{figure.id:<28}", subsequent_indent=" " * 28))
         return 0
     if arguments.settings and not arguments.ids:
         raise MrntkError("--set needs the ID of a figure: mrntk figures depth_to_target --set depth=1:9")

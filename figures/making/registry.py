@@ -119,13 +119,13 @@ def discover(folder: Path | None = None) -> dict[str, Figure]:
     return {path.stem: load(path) for path in paths}
 
 
-def committed_scales() -> dict[str, list[str]]:
-    """For every figure, in alphabetical order, the scales at which there are data."""
-    folder = figures_folder()
-    return {
-        path.stem: [csv.parent.name for csv in sorted((folder / "data").glob(f"*/{path.stem}.csv"))]
-        for path in sorted(folder.glob("[a-z]*.py"))
-    }
+def committed_scales() -> dict[str, list[str] | str]:
+    """For every figure, in alphabetical order: the scales at which it has data, or the ID of the figure whose data it draws."""
+    folder, found = figures_folder(), {}
+    for name, figure in sorted(discover().items()):
+        scales = [csv.parent.name for csv in sorted((folder / "data").glob(f"*/{name}.csv"))]
+        found[name] = scales if figure.source.id == name else figure.source.id
+    return found
 
 
 def is_pending(name: str) -> bool:

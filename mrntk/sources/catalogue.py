@@ -4,11 +4,11 @@ import textwrap
 
 import numpy as np
 
-from ..support.cards import Card, Entry
-from ..support.errors import MrntkError
+from ..support.cards import Card, Entry, find
 from ..support.style import OKABE_ITO
 from ..tasks import Task
 
+WIDTH = 100  # columns
 OWN = {
     "source": "an .onnx file; a folder with a CLIP checkpoint, or clip: and its name on the hub; any JAX function of one input",
     "task": "a folder of images; an .npz file; a .csv, .tsv, .txt, .ts or .arff file of time series",
@@ -39,8 +39,9 @@ def listing() -> str:
         lines.append(f"{kind}s")
         for name, entry in entries.items():
             card = entry.card
-            lines.append(f"  {name:<20}{_shape(card):<13}{_reach(card):<19}{card.title}")
-    lines += [f"{kind}s of yours: {words}" for kind, words in OWN.items()]
+            indent = f"  {name:<20}{_shape(card):<13}{_reach(card):<19}"
+            lines.append(textwrap.fill(card.title, WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent)))
+    lines += [textwrap.fill(f"{kind}s of yours: {words}", WIDTH, subsequent_indent="  ") for kind, words in OWN.items()]
     return "\n".join(lines)
 
 
@@ -52,9 +53,10 @@ def describe(name: str) -> str:
     MrntkError
         If there is nothing of that name.
     """
-    found = [(kind, entries[name]) for kind, entries in catalogue().items() if name in entries]
+    everything = catalogue()
+    found = [(kind, entries[name]) for kind, entries in everything.items() if name in entries]
     if not found:
-        raise MrntkError(f"{name!r} is neither a source nor a task: `mrntk list` names them all.")
+        find("source or task", name, everything["source"] | everything["task"])  # raises, and names the nearest
     return "\n\n".join(_described(kind, entry) for kind, entry in found)
 
 
@@ -77,7 +79,7 @@ def _described(kind: str, entry: Entry) -> str:
         load = getattr(entry.load, "func", entry.load)
         rows["options"] = f"help({load.__module__}.{load.__qualname__}) explains them"
     return "\n".join(
-        textwrap.fill(words, 110, initial_indent=f"{title:<9}", subsequent_indent=" " * 9)
+        textwrap.fill(words, WIDTH, initial_indent=f"{title:<9}", subsequent_indent=" " * 9)
         for title, words in rows.items()
     )
 

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+import textwrap
 from collections.abc import Callable, Mapping
 
 from .cache import cache_folder
@@ -21,6 +22,7 @@ SHOWN = (
     "jupytext",
 )
 OK, BAD = "ok", "MISSING"
+WIDTH = 100  # columns
 
 
 def _package_lines():
@@ -76,11 +78,11 @@ def _carried(entries):
             yield OK, name, words
             continue
         try:
-            where = importlib.metadata.distribution(package)
+            version = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             yield BAD, name, f"pip install --no-deps {package}"
             continue
-        yield OK, name, f"{entry.card.size}, in {package} {where.version} in {where.locate_file('')}"
+        yield OK, name, f"{entry.card.size}, in {package} {version}"
 
 
 def _cache_line():
@@ -92,23 +94,26 @@ def _cache_line():
     return OK, "cache", f"{folder}, {used / 1e6:,.0f} MB (another one: MRNTK_CACHE)"
 
 
-def _figure_lines(committed: Mapping[str, list[str]] | None):
+def _figure_lines(committed: Mapping[str, list[str] | str] | None):
     if committed is None:
         yield OK, "figures", "none here: they stand in the project's checkout"
         return
     for name, scales in committed.items():
-        have = f"data at {' and '.join(scales)} scale" if scales else f"no data yet: mrntk figures {name}"
-        yield OK, name, have
+        if isinstance(scales, str):
+            yield OK, name, f"drawn from the data of {scales}"
+        else:
+            have = f"data at {' and '.join(scales)} scale" if scales else f"no data yet: mrntk figures {name}"
+            yield OK, name, have
 
 
-def report(catalogue: Callable, kernels: Callable, committed: Mapping[str, list[str]] | None):
+def report(catalogue: Callable, kernels: Callable, committed: Mapping[str, list[str] | str] | None):
     """Sections (title, lines) in the order in which they are printed; a line is (status, what, words).
 
     Parameters
     ----------
     catalogue : gives {"source": entries by name, "task": entries by name}.
     kernels : imports neural-tangents.
-    committed : for every figure the scales at which it has data; None outside a checkout.
+    committed : for every figure the scales at which it has data, or the figure whose data it draws; None outside a checkout.
     """
     yield "Python", [(OK, "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")]
     packages = list(_package_lines())
@@ -123,13 +128,14 @@ def report(catalogue: Callable, kernels: Callable, committed: Mapping[str, list[
     yield "Figures", list(_figure_lines(committed))
 
 
-def doctor(catalogue: Callable, kernels: Callable, committed: Mapping[str, list[str]] | None, say=print) -> bool:
+def doctor(catalogue: Callable, kernels: Callable, committed: Mapping[str, list[str] | str] | None, say=print) -> bool:
     """Print the `report`; True if nothing is missing."""
     missing = 0
     for title, lines in report(catalogue, kernels, committed):
         say(title)
         for status, what, words in lines:
             missing += status == BAD
-            say(f"  {status:<8}{what:<24}{words}")
+            indent = f"  {status:<8}{what:<26}"
+            say(textwrap.fill(words, WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent)))
     say("Everything is here." if not missing else f"{missing} missing; the lines above say how to get each.")
     return not missing
