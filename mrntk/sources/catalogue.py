@@ -79,7 +79,7 @@ def _described(kind: str, entry: Entry) -> str:
         load = getattr(entry.load, "func", entry.load)
         rows["options"] = f"help({load.__module__}.{load.__qualname__}) explains them"
     return "\n".join(
-        textwrap.fill(words, WIDTH, initial_indent=f"{title:<9}", subsequent_indent=" " * 9)
+        textwrap.fill(words, WIDTH, initial_indent=f"{title:<9}", subsequent_indent=" " * 9, break_on_hyphens=False)
         for title, words in rows.items()
     )
 
