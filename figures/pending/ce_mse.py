@@ -61,6 +61,7 @@ def render(data):
         quadrants(axis)
         axis.set(title=title, xlabel="squared loss")
         axis.set_ylabel("cross-entropy")
+        axis.locator_params(nbins=5)
     title = (
         f"slopes a layer, of the logarithms of losses and of accuracies; shaded: both losses agree\n"
         f"{data['seed'].nunique()} seeds, {INTERVAL}"
