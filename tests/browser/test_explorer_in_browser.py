@@ -1,5 +1,6 @@
 """The reprogramming explorer in a real browser: every control moved, real training watched and cancelled, a pin, a file."""
 
+import math
 import time
 
 import pytest
@@ -59,6 +60,25 @@ def test_every_slider_moves_by_keys_and_changes_the_picture(explorer, name):
     handle.focus()
     changed(explorer, lambda: explorer.keyboard.press("ArrowRight"), f"Changed: {name}:")
     changed(explorer, lambda: explorer.keyboard.press("ArrowLeft"), f"Changed: {name}:")
+
+
+@pytest.mark.parametrize("name", ["frame, share of the side", "step size, share of the limit", "examples N"])
+def test_a_dragged_slider_stays_where_it_is_released(explorer, name):
+    """Twenty changes a second for two seconds, there and back: no late answer of the server moves the handle afterwards."""
+    handle = explorer.get_by_role("slider", name=name)
+    box = explorer.locator(".widget-slider", has=handle).locator(".noUi-base").bounding_box()
+    middle = box["y"] + box["height"] / 2
+    start = handle.bounding_box()
+    explorer.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
+    explorer.mouse.down()
+    for step in range(40):
+        explorer.mouse.move(box["x"] + box["width"] * (0.5 + 0.4 * math.sin(step / 6)), middle)
+        time.sleep(0.05)
+    explorer.mouse.move(box["x"] + 0.7 * box["width"], middle)
+    explorer.mouse.up()
+    time.sleep(1.5)
+    there = handle.bounding_box()
+    assert (there["x"] + there["width"] / 2 - box["x"]) / box["width"] == pytest.approx(0.7, abs=0.06)
 
 
 def test_a_control_on_which_nothing_depends_is_off(explorer):

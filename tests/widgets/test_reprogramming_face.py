@@ -53,6 +53,15 @@ def test_it_starts_with_an_answer_and_moves_with_its_controls():
     assert "λ_max" in explorer.output.value and explorer.progress.layout.visibility == "hidden"
 
 
+def test_what_a_hand_drags_is_not_written_back():
+    """A slider puts 0.30000000000000004; writing back 0.3 would reach the browser after the next place of the hand."""
+    explorer = ReprogrammingExplorer(SMALL)
+    face, put = explorer.faces["frame"], []
+    face.observe(lambda change: put.append(change["new"]), "value")
+    face.value = 6 * 0.05
+    assert put == [6 * 0.05] != [0.3] and explorer.setting.frame == 0.3 and "frame=0.3" in explorer.link.value
+
+
 def test_a_link_sets_all_controls_at_once_and_a_wrong_one_is_an_error_in_words():
     explorer = ReprogrammingExplorer(SMALL)
     explorer.link.value = '{"source": "random", "examples": 5, "depth": 2, "loss": "ce"}'

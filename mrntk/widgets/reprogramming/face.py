@@ -86,11 +86,7 @@ class ReprogrammingExplorer(ipywidgets.VBox):
     @property
     def setting(self) -> Setting:
         """What the controls say."""
-        values = {name: face.value for name, face in self.faces.items()}
-        # sliders put 3 * 0.05 = 0.15000000000000002
-        return Setting(
-            **{name: round(value, 6) if isinstance(value, float) else value for name, value in values.items()}
-        )
+        return Setting(**{name: _rounded(face.value) for name, face in self.faces.items()})
 
     def set(self, setting=None, **changes):
         """Move controls, all at once: to a setting (JSON, link, dictionary), or some of them by name.
@@ -111,7 +107,10 @@ class ReprogrammingExplorer(ipywidgets.VBox):
         self._quiet = True
         try:
             for name, face in self.faces.items():
-                face.value, face.disabled = getattr(setting, name), not setting.matters(name)
+                wanted = getattr(setting, name)
+                if _rounded(face.value) != wanted:  # what is written back overtakes a hand that still drags
+                    face.value = wanted
+                face.disabled = not setting.matters(name)
             self.link.value = f"?{setting.query()}"
         finally:
             self._quiet = False
@@ -307,6 +306,11 @@ class ReprogrammingExplorer(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs):
         """The live widget, and for pages that are only read the picture with its description."""
         return static_picture(super()._repr_mimebundle_(**kwargs), self.picture, self.said, self.alt)
+
+
+def _rounded(value):
+    """The value of a control without the noise of floats: sliders put 3 * 0.05 = 0.15000000000000002."""
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def _suits(own: Network, task: str) -> bool:
