@@ -130,3 +130,28 @@ def test_it_is_drawn_whatever_was_trained(sources):
     assert len(figure.axes) == 3 and all(axis.has_data() for axis in figure.axes)
     assert len(figure.axes[0].get_xticklabels()) == 2 * len(sources)
     plt.close(figure)
+
+
+def test_tasks_whose_trainings_have_not_ended_are_left_out():
+    """As for time series, where there are no trainings of half the length; the twin has to have ended as well."""
+    tasks = ("a", "b", "c", "d")
+    data = made_up(TRAINED | BASELINES, tasks=tasks).query("quantity != 'half_test_accuracy'")
+    data = data.assign(quantity=data["quantity"].replace({"train_loss": "end_loss"}))
+    ends = data[data["quantity"] == "end_loss"].assign(quantity="nine_tenths_loss")
+    others = [("untrained", "twin"), ("linear", "linear")]
+    parts = {part.name: part for part in rules._pretrained_parts(pd.concat([data, ends]), others)}
+    assert {part.outcome for part in parts.values()} == {"holds", "fails"} and len(parts) == 3
+
+    def moving(way, tasks):
+        late = ends["way"].eq(way) & ends["task"].isin(tasks) & ends["map"].eq("fc")
+        ended = (
+            (data["quantity"] == "end_loss") & (data["map"] == "fc") & (data["way"] == way) & data["task"].isin(tasks)
+        )
+        return pd.concat(
+            [data.assign(value=data["value"].where(~ended, 1.0)), ends.assign(value=ends["value"].where(~late, 2.0))]
+        )
+
+    twin, linear, vp = rules._pretrained_parts(moving("untrained", ("a",)), others)
+    assert "a: the last tenth" in twin.left_out and not linear.left_out and not vp.left_out
+    twin, linear, vp = rules._pretrained_parts(moving("reprogrammed", ("a", "b")), others)
+    assert "b: the last tenth" in twin.untestable and "a: the last tenth" in linear.untestable and not vp.untestable
