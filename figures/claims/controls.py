@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from figures.experiments.converged import constant_loss
-from figures.pending.map_of_regimes import LINEAR, modes_left
+from figures.map_of_regimes import LINEAR, modes_left
 from mrntk.model.accuracy import accuracy
 from mrntk.prediction.closed_form import Prediction, mse
 

@@ -14,7 +14,7 @@ from mrntk.support.style import Picture, picture, style
 from .registry import Figure, committed_data, discover, figures_folder, get_figure
 
 ORDER = (  # in which a reader should meet them
-    "schematic", "source_min_eigenvalue", "source_quality", "depth_to_target", "loss_against_spectrum",
+    "schematic", "source_min_eigenvalue", "source_quality", "depth_to_target", "loss_against_spectrum", "map_of_regimes",
     "input_size", "vgg_resnet", "ce_mse", "source_weakening", "feature_cnn_depth", "target_spectra",
     "predicted_learning_curves", "bound_audit", "capacity_law", "assumption3", "few_shot", "real_models", "time_series",
     "generalisation_gap",
