@@ -238,8 +238,9 @@ def finds(data):
             ("real_1000", "1,000 real steps"),
         ):
             found = shares(kept.data, list(ROWS), y=at, beyond=("start_loss",))
-            best = found.mean().idxmax()
-            own = with_interval(found["condition"])
-            said.append(f"{label}: most by {best}, {with_interval(found[best])}; lambda_min / lambda_max {own}")
+            best, own = found.mean().idxmax(), with_interval(found["condition"])
+            words_of = {"condition": "lambda_min / lambda_max", "label_weighted": "the label-weighted spectrum"}
+            most = f"most by {words_of.get(best, best.replace('_', ' '))}, {with_interval(found[best])}"
+            said.append(f"{label}: {most}" + ("" if best == "condition" else f"; by lambda_min / lambda_max {own}"))
         words.append(f"{MAP_NAMES[name]}. {'. '.join(said)}")
     return "Share of the variance explained beyond the starting loss. " + ". ".join(words) + "."

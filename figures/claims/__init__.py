@@ -161,13 +161,19 @@ def verdicts() -> list[Verdict]:
 
 
 def described(parts: Sequence[Part]) -> list[str]:
-    """A line per part; parts that cannot be tested for the same reason share one."""
+    """A line per part; parts that cannot be tested for the same reason share one, and so do those that left out the same."""
+    parts = list(parts)
+    texts = [part.left_out for part in parts if part.left_out and not part.untestable]
+    shared = [text for text in dict.fromkeys(texts) if texts.count(text) > 1]
+    for number, text in enumerate(shared, 1):
+        parts = [replace(part, left_out=f"see {number}") if part.left_out == text else part for part in parts]
     reasons: dict[str, list[str]] = {}
     for part in parts:
         if part.untestable:
             reasons.setdefault(part.untestable, []).append(part.name)
     untestable = [f"{'; '.join(names)}: not testable here, {reason}" for reason, names in reasons.items()]
-    return [str(part) for part in parts if not part.untestable] + untestable
+    notes = [f"({number}) left out: {text}" for number, text in enumerate(shared, 1)]
+    return [str(part) for part in parts if not part.untestable] + notes + untestable
 
 
 def table(found: Sequence[Verdict], *, figures: str = "figures/README.md") -> str:

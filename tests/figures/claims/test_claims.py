@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from figures import claims
-from figures.claims import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Claim, Part, earlier, judge, rules
+from figures.claims import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Claim, Part, described, earlier, judge, rules
 from figures.claims.functional_shares import BASELINES, COLUMNS, best_share, shares
 from figures.making import gallery
 from figures.making.registry import PENDING, is_pending
@@ -87,6 +87,21 @@ def test_parts_that_cannot_be_tested_for_one_reason_share_a_line():
         Part("D", untestable="else"),
     ]
     assert claims.described(parts)[1:] == ["B; C: not testable here, it learned nothing", "D: not testable here, else"]
+
+
+def test_parts_that_left_out_the_same_share_a_note():
+    values = np.array([1.0, 2.0, 3.0])
+    parts = [
+        Part(name, values, low=0, left_out=words)
+        for name, words in (("a", "depth 1"), ("b", "depth 1"), ("c", "depth 2"))
+    ]
+    lines = described([*parts, Part("d", untestable="none")])
+    assert lines[0].endswith("[left out: see 1]") and lines[1].endswith("[left out: see 1]")
+    assert (
+        lines[2].endswith("[left out: depth 2]")
+        and lines[3] == "(1) left out: depth 1"
+        and lines[4].startswith("d: not")
+    )
 
 
 def test_a_claim_on_a_figure_to_come_says_so():
