@@ -29,8 +29,8 @@ Each data file has a JSON beside it that says which code, versions and machine m
 Brackets after a number in "we find" hold a 95 % t interval over seeds, those of verdicts a 99 % one. How verdicts come about
 stands in the [README](../README.md#claims). Their rules were committed as b8da1c3, before any data of the new versions of figures
 that wait in [pending/](pending) while their data are computed (what is finished of these lies in `data/course/pieces/`); what
-was amended since stands at the head of the [rules](claims/rules.py). Verdicts that are reached today rest on first data, which
-are older than these rules.
+was amended since stands at the head of the [rules](claims/rules.py). [map_of_regimes](#map_of_regimes) has new data; other
+verdicts that are reached today rest on first data, which are older than these rules.
 """
 CHANGES = """## What has changed since the first verdicts
 
