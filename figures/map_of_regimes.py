@@ -66,7 +66,8 @@ MAPS = ("fc", "vp")
 LINEAR = (10, 100, 1000, 10000, 100000)  # steps of the linearised model
 REAL = (10, 100, 1000)  # steps of real gradient descent, with sources that trained longest
 FRACTION = 0.5  # of the largest stable step
-MISSING = (*(f"real_{steps}" for steps in REAL), "real_long")  # not every source is trained for real
+# not every source is trained for real, and where the kernel is singular the complexity is infinite
+MISSING = (*(f"real_{steps}" for steps in REAL), "real_long", "complexity")
 ROWS = {
     "lambda_min": r"$\lambda_{\min}[\Theta_T]$", "condition": r"$\lambda_{\min}/\lambda_{\max}$",
     "ks_lambda_min": r"$\lambda_{\min}[K_S]$", "lambda_max": r"$\lambda_{\max}$", "lambda_mean": r"mean $\lambda$",
