@@ -13,6 +13,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from .choosing import command
 from .support.environment import check_environment
 from .support.errors import MrntkError
 from .support.files import write_atomically
@@ -84,10 +85,10 @@ def _doctor(arguments) -> int:
 
 
 def _app(arguments) -> int:
-    from .widgets.app import app
+    from .app import app
 
     browser = False if arguments.no_browser else None
-    return app(arguments.port, arguments.address, arguments.visitors, browser, arguments.base, arguments.trusted_host)
+    return app(arguments.port, arguments.address, arguments.workers, browser, arguments.base, arguments.trusted_host)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -109,12 +110,14 @@ def parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="versions, device, precision, data: what is here and what is missing")
     doctor.set_defaults(run=_doctor)
 
+    command.add(commands)
+
     app = commands.add_parser("app", help="serve the explorer as a web page")
     app.add_argument("--port", type=int, default=8866, help="0 takes a free one (default: 8866)")
     app.add_argument(
         "--address", default="127.0.0.1", help="where to listen (default: 127.0.0.1, which only this machine reaches)"
     )
-    app.add_argument("--visitors", type=int, default=16, metavar="N", help="at most so many at a time (default: 16)")
+    app.add_argument("--workers", type=int, default=2, metavar="N", help="processes that compute (default: 2)")
     app.add_argument(
         "--base",
         default="/",

@@ -80,3 +80,22 @@ def source(request, key):
     if request.param == "dnn":
         return DNN((1, 6, 6), 3, depth=3, width=11, key=key)
     return CNN((1, 6, 6), 3, depth=2, width=5, key=key)
+
+
+@pytest.fixture(scope="session")
+def linear_file() -> bytes:
+    """An .onnx file: 1 x 5 x 5 pixels to 12 scores, W s."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weight = np.random.default_rng(0).normal(size=(25, 12)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["s"], ["flat"]), helper.make_node("MatMul", ["flat", "W"], ["scores"])],
+        "linear",
+        [helper.make_tensor_value_info("s", TensorProto.FLOAT, [1, 1, 5, 5])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 12])],
+        [numpy_helper.from_array(weight, "W")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()

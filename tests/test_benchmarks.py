@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from figures.making.registry import figures_folder
+from figures.making.registry import discover, figures_folder
 
 FOLDER = figures_folder().parent / "benchmarks"
 
@@ -50,6 +50,48 @@ def test_compile_table_is_what_the_results_say(path):
     assert rows["first input map"]["seconds"] > 8 * rows["another frame"]["seconds"]
     assert rows["first input map"]["seconds"] > 2 * rows["first input map"]["next_process"]
     assert "+changes" not in results["provenance"]["commit"]
+
+
+def test_the_page_of_the_paper_scale_is_what_the_results_say():
+    module = script("paper_scale")
+    results = json.loads((FOLDER / "results" / "paper_scale.json").read_text())
+    assert module.page(results) == (FOLDER.parent / "figures" / "PAPER_SCALE.md").read_text()
+    assert {row["figure"] for row in results["rows"]} == set(module.WORK)
+
+
+def test_the_cost_of_every_figure_is_estimated():
+    module = script("paper_scale")
+    own = {name for name, figure in discover().items() if figure.source.id == name}
+    assert set(module.WORK) | module.NO_NETWORK == own
+
+
+def test_operations_are_those_of_the_network():
+    """Two for every weight of a fully connected network; and a source that pieces share is trained once."""
+    module = script("paper_scale")
+    p = {"family": "dnn", "depth": 2, "width": 64, "side": 28, "source_task": "mnist5k"}
+    assert module.network(p).operations == pytest.approx(2 * (784 * 64 + 64 * 10), rel=0.02)
+    assert module.network(p).step_memory(20) > 4 * (784 * 64 + 64 * 10)
+    p |= {
+        "source_per_class": 10,
+        "source_epochs": 2,
+        "per_class": 1,
+        "test": 0,
+        "most": 1,
+        "task": ["digits"],
+        "maps": ["vp"],
+    }
+    once, twice = (
+        module.costs("input_size", Pieces([p | {"per_class": n} for n in counts])) for counts in ([1], [1, 2])
+    )
+    assert twice["source"] == once["source"] == pytest.approx(3 * 2 * 0.9 * 100 * module.network(p).operations)
+    assert twice["target"] == pytest.approx(3 * once["target"]) and once["kernel"] == 3 * 8 * 100**2
+
+
+class Pieces:
+    """A figure that has these pieces."""
+
+    def __init__(self, pieces):
+        self.pieces, self.parameters = lambda parameters: pieces, lambda scale: {}
 
 
 def test_kernel_benchmark_runs():

@@ -28,8 +28,9 @@ assert len(mrntk.load_task("fashion5k").x_train)
 from mrntk.theory import theta_a_min
 assert theta_a_min(mrntk.Watermark((1, 8, 8)), x) == 0
 from mrntk.widgets import view_models
-from mrntk.widgets.app.page import explorer
-assert list(view_models()) == ["ReprogrammingView"] and explorer("?source=random")[1] == ""
+from mrntk.app.page import page
+from mrntk.widgets.reprogramming import read_setting
+assert list(view_models()) == ["ReprogrammingView"] and "page.js" in page(read_setting("?source=random"), None)
 assert main(["list", "digits"]) == 0
 for command in ("figures", "claims", "course", "lab"):
     assert main([command]) == 2
@@ -48,7 +49,7 @@ def wheel(tmp_path_factory, request):
 def test_it_holds_the_library_and_what_the_library_reads(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert not [name for name in names if name.startswith(("figures/", "notebooks/", "tests/"))]
-    for name in ("tasks/data/fashion5k.npz", "widgets/app/page.ipynb", "widgets/app/template", "__main__.py"):
+    for name in ("tasks/data/fashion5k.npz", "app/static/page.html", "app/static/page.js", "__main__.py"):
         assert any(found.startswith(f"mrntk/{name}") for found in names), name
 
 

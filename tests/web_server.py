@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -35,8 +35,8 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 @contextmanager
-def serving(command: list, port: int, log: Path, **environment: str) -> Iterator[subprocess.Popen]:
-    """Run a server until the block ends, with the first answer before it begins; then end it with all its kernels.
+def serving(command: list, port: int, log: Path, path: str = "", **environment: str) -> Iterator[subprocess.Popen]:
+    """Run a server until the block ends, with the first answer to this path before it begins; then end it with all its processes.
 
     Raises
     ------
@@ -53,8 +53,7 @@ def serving(command: list, port: int, log: Path, **environment: str) -> Iterator
         for _ in range(240):
             assert process.poll() is None, log.read_text()
             try:
-                # a file that Voila always serves: the page itself would start a kernel
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/voila/static/voila.js", timeout=10).close()
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10).close()
                 break
             except urllib.error.HTTPError:
                 break
@@ -68,7 +67,7 @@ def serving(command: list, port: int, log: Path, **environment: str) -> Iterator
         process.send_signal(signal.SIGINT)
         psutil.wait_procs(members, timeout=10)
         for member in members:
-            if member.is_running():
+            with suppress(psutil.NoSuchProcess):
                 member.kill()
         process.wait()
 
@@ -78,7 +77,8 @@ def notebook_served(notebook: Path, folder: Path, **environment: str) -> Iterato
     """Serve a notebook by Voila; yields its address. The log is written to `folder`."""
     port = free_port()
     command = [sys.executable, "-m", "voila", notebook, "--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"]
-    with serving(command, port, folder / "voila.log", **environment):
+    # a file that Voila always serves: the page itself would start a kernel
+    with serving(command, port, folder / "voila.log", "voila/static/voila.js", **environment):
         yield f"http://127.0.0.1:{port}/"
 
 
@@ -89,15 +89,3 @@ def app_served(folder: Path, *words: str, **environment: str) -> Iterator[tuple[
     command = [sys.executable, "-m", "mrntk.__main__", "app", "--no-browser", "--port", port, *words]
     with serving(command, port, folder / "app.log", **environment) as process:
         yield f"http://127.0.0.1:{port}/", process.pid
-
-
-def kernels(pid: int) -> list[psutil.Process]:
-    """The kernels of a server that live."""
-    return list(filter(_is_kernel, family(pid)[1:]))
-
-
-def _is_kernel(process: psutil.Process) -> bool:
-    try:
-        return "ipykernel_launcher" in " ".join(process.cmdline())
-    except psutil.Error:  # it ended meanwhile
-        return False

@@ -98,6 +98,10 @@ class ViewModel:
         """The picture of the data; called inside `mrntk.support.style.style()`."""
         raise NotImplementedError
 
+    def picture(self, data) -> bytes | None:
+        """A PNG file that shows the data already; None where they must be drawn."""
+        return None
+
     def words(self, data) -> str:
         """What the data say, in a sentence or two of Markdown-free text."""
         raise NotImplementedError

@@ -3,11 +3,14 @@
 import math
 import time
 
+import nbformat
 import pytest
-from web_server import app_served
+from web_server import notebook_served
 
 pytestmark = pytest.mark.xdist_group("app")
-START = "?source=random&examples=6&frame=0.2"
+START = "source=random&examples=6&frame=0.2"
+SHOW = f"""from mrntk.widgets.reprogramming import ReprogrammingExplorer
+ReprogrammingExplorer({START!r}, uploads=True)"""
 SAID = "p[aria-live]"
 MENUS = {
     "source": "network trained on MNIST", "task": "Fashion-MNIST", "input map a": "layer inside a prompt (VP+FC)",
@@ -18,9 +21,14 @@ SLIDERS = ("its depth", "examples N", "frame, share of the side", "step size, sh
 
 @pytest.fixture(scope="module")
 def explorer(kept_page_at, tmp_path_factory):
-    """The page of the explorer, answered; each test goes on where the last one stopped."""
-    with app_served(tmp_path_factory.mktemp("app")) as (address, _):
-        page = kept_page_at(f"{address}{START}")
+    """A notebook's explorer, answered; each test goes on where the last one stopped."""
+    folder = tmp_path_factory.mktemp("explorer")
+    kernel = {"name": "python3", "display_name": "", "language": "python"}
+    made = nbformat.v4.new_notebook(metadata={"kernelspec": kernel}, cells=[nbformat.v4.new_code_cell(SHOW)])
+    nbformat.write(made, folder / "explorer.ipynb")
+    with notebook_served(folder / "explorer.ipynb", folder) as address:
+        page = kept_page_at(address)
+        page.set_default_timeout(120_000)
         page.wait_for_selector("figure img")
         yield page
 

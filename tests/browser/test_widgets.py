@@ -41,7 +41,7 @@ def page(tmp_path_factory, kept_page_at):
     with notebook_served(folder / "widgets.ipynb", folder) as address:
         page = kept_page_at(address)
         ready = f"document.querySelectorAll('figure img').length === {len(VIEWS)}"
-        page.wait_for_function(ready, timeout=60_000)
+        page.wait_for_function(ready, timeout=240_000)  # a dozen views in one kernel, on a busy machine
         page.wait_for_function("[...document.querySelectorAll('.noUi-handle')].every((one) => one.ariaLabel)")
         yield page
 

@@ -2,15 +2,21 @@
 
 import asyncio
 import base64
+import io
 import re
 import threading
 import time
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
 from mrntk import MrntkError
-from mrntk.widgets import Choice, Explorer, Slider, Toggle, ViewModel
+from mrntk.support.style import style
+from mrntk.widgets import Choice, Explorer, Slider, Toggle, ViewModel, explorer
+from mrntk.widgets.explorer import picture_of
 
 
 class Power(ViewModel):
@@ -193,3 +199,51 @@ def test_sliders_have_a_name_for_their_handle():
     """By a script in the page, see `NAME_HANDLES`; tests in a browser hold it to account."""
     face = Explorer(Power())
     assert face.faces["number"].tooltip == "number" and "aria-label" in face.shown.value
+
+
+class Drawn(ViewModel):
+    """A view that draws what a test gives it."""
+
+    title, alt, controls = "drawn", "", {}
+
+    def draw(self, data):
+        figure, axes = plt.subplots(1, 2, figsize=(5, 3))
+        for part in axes:
+            part.plot([1, 2, 3], data, "o")
+            part.set(ylabel="a label", yscale="log" if min(data) > 0 else "linear")
+        return figure
+
+
+def shown(data):
+    return np.asarray(Image.open(io.BytesIO(picture_of(Drawn(), data))).convert("L"))
+
+
+def test_the_next_picture_takes_the_layout_of_the_last_unless_words_would_be_cut_off():
+    explorer._layouts.clear()
+    first = shown([-1, 2, 3])
+    ((key, places),) = explorer._layouts.items()
+    np.testing.assert_array_equal(shown([-1, 2, 3]), first)
+    assert explorer._layouts[key] is places
+    shown([-1, 2, 2.5])
+    assert explorer._layouts[key] is places
+    wide = shown([-12345.5, 2, 30000.25])  # its numbers push the label out
+    assert explorer._layouts[key] is not places
+    assert (wide[:, 0] == 255).all() and (wide[:, -1] == 255).all()  # nothing is cut off at the edges
+
+
+def test_powers_of_ten_are_plain_text():
+    with style():
+        figure = Drawn().draw([1e-12, 1, 100])
+        explorer._few_ticks(figure.axes[0].yaxis)
+        FigureCanvasAgg(figure).draw()
+        said = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        plt.close(figure)
+    assert any("10⁻¹" in one for one in said) and not any("$" in one for one in said) and len(said) < 12
+
+
+def test_a_view_may_have_its_picture_already():
+    class Finished(Drawn):
+        def picture(self, data):
+            return b"a file"
+
+    assert picture_of(Finished(), None) == b"a file"

@@ -4,10 +4,9 @@ import asyncio
 import time
 from datetime import UTC, datetime
 
-import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from mrntk.support.cache import cache_folder
 from mrntk.support.errors import MrntkError
@@ -24,22 +23,6 @@ async def until(condition, seconds: float = 20):
     while not condition():
         assert time.monotonic() < end, "it did not come"
         await asyncio.sleep(0.02)
-
-
-@pytest.fixture(scope="module")
-def linear_file() -> bytes:
-    """An .onnx file: 1 x 5 x 5 pixels to 12 scores, W s."""
-    weight = np.random.default_rng(0).normal(size=(25, 12)).astype(np.float32)
-    graph = helper.make_graph(
-        [helper.make_node("Flatten", ["s"], ["flat"]), helper.make_node("MatMul", ["flat", "W"], ["scores"])],
-        "linear",
-        [helper.make_tensor_value_info("s", TensorProto.FLOAT, [1, 1, 5, 5])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 12])],
-        [numpy_helper.from_array(weight, "W")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.checker.check_model(model)
-    return model.SerializeToString()
 
 
 def test_it_starts_with_an_answer_and_moves_with_its_controls():

@@ -17,11 +17,11 @@ from mrntk.support.style import png, style
 from mrntk.widgets.reprogramming import ReprogrammingView, Setting, read_setting
 from mrntk.widgets.reprogramming.analysis import STEPS, analyse, start
 from mrntk.widgets.reprogramming.face import Stopped
-from mrntk.widgets.reprogramming.inputs import input_map, suited
+from mrntk.widgets.reprogramming.inputs import input_map
 from mrntk.widgets.reprogramming.live import train
 from mrntk.widgets.reprogramming.networks import Network
 from mrntk.widgets.reprogramming.setting import CONTROLS, MAPPINGS, MASKS, OWN
-from mrntk.widgets.reprogramming.words import change, finding, outcome
+from mrntk.widgets.reprogramming.words import change, facts, finding, outcome
 
 TOY = Setting(source="random", examples=10)
 SHAPE = (1, 6, 6)
@@ -107,8 +107,8 @@ def test_more_examples_interlace():
     few, many = (analyse(replace(TOY, input_map="fc", examples=n)) for n in (8, 13))
     np.testing.assert_array_equal(few.start.data.x, many.start.data.x[:8])
     assert many.spectrum.max >= few.spectrum.max and many.spectrum.min <= few.spectrum.min
-    assert "eigenvalues interlace: the largest cannot fall, the smallest cannot rise" in change(few, many)
-    assert "interlace" not in change(few, analyse(replace(TOY, examples=13)))  # another input map as well
+    assert "eigenvalues interlace: the largest cannot fall, the smallest cannot rise" in change(facts(few), facts(many))
+    assert "interlace" not in change(facts(few), facts(analyse(replace(TOY, examples=13))))  # another input map as well
 
 
 def test_numbers_are_those_of_the_kernel():
@@ -185,14 +185,6 @@ def test_combinations_that_do_not_exist_are_errors_in_words(changes, words):
 def test_a_frame_without_places_is_an_error_in_words():
     with pytest.raises(MrntkError, match="leaves no frame; choose a wider one"):
         input_map(replace(TOY, frame=0.05), (1, 8, 8), (1, 4, 4))
-
-
-def test_inputs_suit_their_input_map():
-    grey = np.random.default_rng(0).uniform(size=(2, 1, 3, 3))
-    colours = suited(grey, "vp", (3, 5, 5))
-    np.testing.assert_array_equal(colours[:, 2], grey[:, 0])
-    np.testing.assert_allclose(suited(colours, "vp", (1, 5, 5)), grey)
-    assert suited(grey, "fc", (3, 5, 5)) is grey and suited(grey, "watermark", (3, 5, 5)).shape == (2, 3, 5, 5)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from ...choosing.candidates import suited
 from ...model.accuracy import accuracy
 from ...model.output_maps import LinearOutput, bayesian_mapping, frequency_mapping
 from ...model.reprogram import Reprogram
@@ -19,7 +20,7 @@ from ...spectrum import Spectrum
 from ...support.errors import MrntkError
 from ...training.watched import descend_linearised
 from ..explorer import one_thread
-from .inputs import Examples, examples, input_map, suited
+from .inputs import Examples, examples, input_map
 from .networks import Network, network
 from .setting import IMAGES, SERIES, Setting
 

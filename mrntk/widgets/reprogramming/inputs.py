@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ...model.input_maps import INPUT_MAPS, InputMap, frame_mask
-from ...ntk.plain import drawn_input_map, resized
+from ...ntk.plain import drawn_input_map
 from ...support.errors import MrntkError
 from ...tasks import load_task
 from ...tasks.task import rows_in_turn
@@ -38,21 +38,6 @@ def examples(name: str, many: int, seed: int) -> Examples:
         np.asarray(task.x_train[rows], float), labels, task.one_hot(labels),
         np.asarray(task.x_test[shown], float), task.one_hot(task.y_test[shown]), task.classes,
     )  # fmt: skip
-
-
-def suited(
-    x: Float[np.ndarray, "N C *space"], name: str, source_shape: tuple[int, ...]
-) -> Float[np.ndarray, "N channels *size"]:
-    """Inputs as the input map of that name takes them.
-
-    A layer takes any. The others want the source's channels: grey becomes equal colours, colours become their mean. A watermark
-    wants the source's size as well.
-    """
-    if INPUT_MAPS[name].has_layer:
-        return x
-    if x.shape[1] != source_shape[0]:
-        x = np.repeat(x.mean(1, keepdims=True), source_shape[0], axis=1)
-    return resized(x, source_shape[1:]) if name == "watermark" else x
 
 
 def input_map(setting: Setting, target_shape: tuple[int, ...], source_shape: tuple[int, ...]) -> InputMap:

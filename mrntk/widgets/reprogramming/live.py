@@ -4,14 +4,16 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
+from ...choosing.candidates import suited
 from ...model.accuracy import accuracy
+from ...model.input_maps import InputMap
 from ...ntk.passes import quietly, scores
 from ...ntk.plain import apply_input_map
 from ...training.watched import descend
 from ..explorer import one_thread
 from .analysis import STEPS, Analysis, loss_of
-from .inputs import suited
 
 TEST_EVERY = 20  # steps
 
@@ -23,6 +25,8 @@ class WatchedTraining(NamedTuple):
     accuracy: float
     test_accuracy: float  # of the last look at the test examples
     done: bool
+    input_map: InputMap  # as it is now
+    outputs: Float[np.ndarray, "N c"]
 
     @property
     def diverged(self) -> bool:
@@ -49,6 +53,8 @@ def train(analysis: Analysis, say: Callable = quietly) -> Iterator[WatchedTraini
                 tested = scores(model.source, z, lambda share, step=step: say((step + 1) / (STEPS + 1)))
                 test_accuracy = float(accuracy(tested @ b.T, data.y_test))
         done = step == STEPS or not np.isfinite(losses[-1])
-        yield WatchedTraining(tuple(losses), float(accuracy(outputs, before.y)), test_accuracy, done)
+        yield WatchedTraining(
+            tuple(losses), float(accuracy(outputs, before.y)), test_accuracy, done, model.input_map, outputs
+        )
         if done:
             return

@@ -14,7 +14,7 @@ from .analysis import STEPS, TIMES, Analysis, analyse
 from .live import WatchedTraining
 from .networks import Network
 from .setting import CONTROLS, Setting
-from .words import change, finding, label_of, outcome
+from .words import change, facts, finding, label_of, outcome
 
 FLOOR = 1e-16  # of lambda_max, for the axis
 CHOSEN = 0  # the example that is shown
@@ -94,7 +94,7 @@ class ReprogrammingView(ViewModel):
         if data.run is not None:
             parts.append(outcome(data.analysis, data.run))
         if data.before is not None:
-            parts.insert(0, change(data.before, data.analysis))
+            parts.insert(0, change(facts(data.before), facts(data.analysis)))
         return " ".join(part for part in parts if part)
 
     def description(self, data: Shown) -> str:

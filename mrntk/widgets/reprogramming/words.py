@@ -1,6 +1,7 @@
 """The explorer's sentences: what the kernel says, what training gave, what changed from one setting to the next and why."""
 
 from dataclasses import asdict
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,53 @@ WHY = {  # by which way a control reaches Theta_T = b J_S Theta_A J_S^T b^T
     "mapping": "the output mapping b combines the source's outputs in another way, on both sides of the kernel",
     "seed": "other examples, and another random start of whatever is random",
 }
+
+
+class Facts(NamedTuple):
+    """The numbers of an answer: what can be compared with those of another, and put into sentences."""
+
+    setting: Setting
+    mapping: tuple  # the output mapping, as a value that can be compared
+    network: str
+    largest: float
+    smallest: float
+    rank: int
+    outputs: int  # N c
+    classes: int
+    alignment: float
+    parameters: int
+    start: float  # loss before training
+    loss: float  # predicted after the last step
+    accuracy: float
+
+
+def facts(found: Analysis) -> Facts:
+    """The numbers of an answer."""
+    return Facts(
+        setting=found.setting,
+        mapping=tuple(found.before.model.output_map.matrix.ravel().tolist()),
+        network=found.start.network.words,
+        largest=found.spectrum.max,
+        smallest=found.before.lambda_min,
+        rank=found.spectrum.rank,
+        outputs=len(found.spectrum.values),
+        classes=found.start.data.y.shape[1],
+        alignment=found.before.alignment,
+        parameters=found.parameters,
+        start=float(found.losses[0]),
+        loss=float(np.nan_to_num(found.losses[-1], nan=np.inf)),
+        accuracy=found.accuracy,
+    )
+
+
+def headline(found: Analysis) -> str:
+    """The answer in one plain sentence, for somebody who has never heard of a kernel."""
+    setting, rank, n = found.setting, found.spectrum.rank, len(found.spectrum.values)
+    what = INPUT_MAPS[setting.input_map].words.removeprefix("a ")
+    if setting.fraction > 1 and setting.loss == "mse":
+        return f"This {what} takes steps beyond the limit: to first order its mistakes grow with each one. Train it to check."
+    learns = f"can learn all {n} things" if rank == n else f"can learn at most {rank} of {n} things"
+    return f"This {what} {learns}; expect {found.accuracy:.0%} of its {setting.examples} examples right. Train it to check."
 
 
 def label_of(name: str, value) -> str:
@@ -81,16 +129,16 @@ def outcome(found: Analysis, run: WatchedTraining) -> str:
     if run.diverged:
         return f"Real training diverges by step {steps}."
     predicted, real = found.losses[steps], run.losses[-1]
+    foretold = number(predicted) if predicted < 1e3 * run.losses[0] else "to grow without end"
     said = (
-        f"Real training after {steps} {'step' if steps == 1 else 'steps'}: loss {number(real)} "
-        f"(predicted {number(predicted)}), accuracy {run.accuracy:.0%} on the training examples, {run.test_accuracy:.0%} on test "
-        "examples."
+        f"Real training after {steps} {'step' if steps == 1 else 'steps'}: loss {number(real)} (predicted {foretold}); "
+        f"{run.accuracy:.0%} of the examples right, {run.test_accuracy:.0%} of new ones."
     )
     if not run.done or steps == 0 or not np.isfinite(predicted):
         return said
     gap, way = abs(real - predicted), run.losses[0] - predicted
     if way > 0 and gap > 0.25 * way:
-        said += " The prediction is off by more than a quarter of the way: the kernel moved meanwhile, this training is not lazy."
+        said += " The prediction of the loss is off by more than a quarter of its fall: the kernel moved, so it is not lazy."
     return said
 
 
@@ -99,14 +147,13 @@ def changed_controls(before: Setting, after: Setting) -> list[str]:
     return [name for name in old if old[name] != new[name]]
 
 
-def _only_rows_added(before: Analysis, after: Analysis) -> bool:
+def _only_rows_added(before: Facts, after: Facts) -> bool:
     """Is the smaller kernel a block of the larger one? The examples are nested; all else that makes the kernel must be equal."""
     changed = set(changed_controls(before.setting, after.setting))
-    b_before, b_after = (one.before.model.output_map.matrix for one in (before, after))
-    return changed <= {"examples", "fraction", "loss"} and np.array_equal(b_before, b_after)
+    return changed <= {"examples", "fraction", "loss"} and before.mapping == after.mapping
 
 
-def _why(name: str, before: Analysis, after: Analysis) -> str:
+def _why(name: str, before: Facts, after: Facts) -> str:
     one, two = before.setting, after.setting
     if name == "examples":
         if not _only_rows_added(before, after):
@@ -136,7 +183,7 @@ def _why(name: str, before: Analysis, after: Analysis) -> str:
     return WHY[name]
 
 
-def change(before: Analysis, after: Analysis) -> str:
+def change(before: Facts, after: Facts) -> str:
     """What changed, and why; empty if nothing did."""
     names = changed_controls(before.setting, after.setting)
     if not names:
@@ -147,11 +194,11 @@ def change(before: Analysis, after: Analysis) -> str:
         for name in names
     )
     pairs = {
-        "λ_max": (before.spectrum.max, after.spectrum.max),
-        "λ_min": (before.before.lambda_min, after.before.lambda_min),
-        "rank": (before.spectrum.rank, after.spectrum.rank),
-        "alignment": (before.before.alignment, after.before.alignment),
-        "predicted loss": (before.losses[-1], after.losses[-1]),
+        "λ_max": (before.largest, after.largest),
+        "λ_min": (before.smallest, after.smallest),
+        "rank": (before.rank, after.rank),
+        "alignment": (before.alignment, after.alignment),
+        "predicted loss": (before.loss, after.loss),
     }
     shown = [
         f"{name} {number(one)} → {number(two)}"
