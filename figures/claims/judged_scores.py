@@ -1,0 +1,77 @@
+"""How well a score before training ranks sources: agreement with the truth, and what its first choice loses."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import kendalltau
+
+FIRST_HALF = ("digits", "fashion5k", "gunpoint", "arrowhead")  # tasks on which the score was chosen
+# score: (label, sign with which more is better); all are columns of the data
+SCORES = {
+    "predicted": ("predicted accuracy (ours)", 1),
+    "start_accuracy_1000": ("the same without a probe", 1),
+    "probe": ("loss after the probe", -1),
+    "start_predicted_loss": ("predicted training loss", -1),
+    "start_alignment": ("alignment", 1),
+    "start_lambda_min": (r"$\lambda_{\min}$ (the paper)", 1),
+    "start_condition": (r"$\lambda_{\min}/\lambda_{\max}$", 1),
+    "start_start_loss": ("starting loss", -1),
+    "source_accuracy": ("source accuracy", 1),
+    "logme": ("LogME", 1),
+    "behind_logme": ("LogME behind a", 1),
+    "h_score": ("H-score", 1),
+    "behind_h_score": ("H-score behind a", 1),
+    "leep": ("LEEP", 1),
+    "nce": ("NCE", 1),
+    "gbc": ("GBC", 1),
+    "transrate": ("TransRate", 1),
+    "probe_outputs": ("linear probe, outputs", 1),
+    "probe_features": ("linear probe, features", 1),
+    "gradient_size": ("gradient size", 1),
+    "gradient_alignment": ("gradient alignment", 1),
+}
+OURS = ("predicted", "start_accuracy_1000")  # judged against all others
+SETTING, SOURCE = ["task", "map"], ["family", "depth", "home", "epochs"]
+LEAST = 6  # sources that a setting must have
+
+
+def half(data: pd.DataFrame, second: bool) -> pd.DataFrame:
+    """Every other source, and the tasks on which the score was chosen, or those that were held out."""
+    number = data[SOURCE].drop_duplicates().reset_index(drop=True).reset_index(names="number")
+    data = data.merge(number, on=SOURCE)
+    data = data[(data["number"] % 2 == int(second)) & (data["task"].isin(FIRST_HALF) != second)]
+    return data.drop(columns="number")
+
+
+def held_out(data: pd.DataFrame) -> pd.DataFrame:
+    """The half by which the scores are judged; all there is where that is less than a ranking (a run at smoke scale)."""
+    found = half(data, second=True)
+    return found if len(quality(found)) else data
+
+
+def quality(data: pd.DataFrame) -> pd.DataFrame:
+    """A row per setting, seed and score: Kendall's tau, and the regret of the first choice and of the best of three.
+
+    What a score does not know (the accuracy of a network whose own data are not here) counts as its mean over the others.
+    """
+    rows = []
+    for (task, name, seed), part in data.groupby([*SETTING, "seed"], sort=False):
+        if len(part) < LEAST:
+            continue
+        truth = part["test_accuracy"].to_numpy()
+        for score, (_, sign) in SCORES.items():
+            values = sign * part[score].fillna(part[score].mean()).fillna(0).to_numpy()
+            order = np.argsort(-values, kind="stable")
+            tau = kendalltau(values, truth, method="asymptotic").statistic  # of its p-value nothing is asked
+            rows.append(
+                {"task": task, "map": name, "seed": seed, "score": score, "sources": len(part),
+                 "tau": 0.0 if np.isnan(tau) else tau, "first": truth.max() - truth[order[0]],
+                 "three": truth.max() - truth[order[:3]].max()}
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def by_score(found: pd.DataFrame, column: str) -> dict[str, np.ndarray]:
+    """{score: one number per setting, mean over seeds}, the best first."""
+    table = found.groupby(["score", *SETTING])[column].mean()
+    values = {score: table[score].to_numpy() for score in SCORES}
+    return dict(sorted(values.items(), key=lambda item: item[1].mean() * (-1 if column == "tau" else 1)))

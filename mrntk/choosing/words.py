@@ -1,0 +1,118 @@
+"""A ranking as a table, and in words what to try."""
+
+import textwrap
+
+import numpy as np
+
+from ..model.input_maps import INPUT_MAPS
+from .candidates import Candidate
+from .rows import Ranking, Row
+
+WIDTH = 100  # columns
+FAR = 2.0  # times the constant predictor's loss, from which a starting loss is worth a word
+ALIKE = 0.02  # accuracy above guessing that is none
+
+
+def called(candidate: Candidate, all_of: list[Candidate]) -> str:
+    """A candidate's name: what tells it from the others."""
+    parts = [candidate.source, INPUT_MAPS[candidate.input_map].label]
+    if len({one.task for one in all_of}) > 1:
+        parts.insert(0, candidate.task)
+    if INPUT_MAPS[candidate.input_map].has_prompt and len({one.inner for one in all_of}) > 1:
+        parts.append(f"window {candidate.inner:.2g}")
+    if len({one.output_map for one in all_of}) > 1:
+        parts.append(candidate.output_map)
+    return ", ".join(parts)
+
+
+def table(ranking: Ranking) -> str:
+    """One line per candidate, best first; then what could not be ranked, and what to try."""
+    everyone = [row.candidate for row in ranking.rows]
+    ties = {row.candidate for row in ranking.ties()}
+    names = {one: called(one, everyone) for one in everyone}
+    wide = min(56, max(map(len, names.values()), default=0))
+    head = f"{'':<4}{'candidate':<{wide}}  predicted    start   probe   rank    align.  seconds"
+    lines = [head, "-" * len(head)]
+    for place, row in enumerate((row for row in ranking.rows if row.forecasts), 1):
+        first = row.forecasts[0]
+        mark = "=" if row.candidate in ties and len(ties) > 1 else " "
+        name = fitted(names[row.candidate], wide)
+        lines.append(
+            f"{place:>2}{mark} {name:<{wide}}  {row.score:>4.0%} ± {row.error:>3.0%}  {_short(first.start_loss):>6}  "
+            f"{_short(first.probe_loss):>6}  {first.rank / first.outputs:>5.0%}  {first.alignment:>6.2f}  {row.seconds:>7.1f}"
+        )
+    lines += [
+        textwrap.fill(f"not ranked: {names[row.candidate]}: {row.problem}", WIDTH, subsequent_indent="    ")
+        for row in ranking.rows
+        if row.problem
+    ]
+    return "\n".join([*lines, "", *(textwrap.fill(words, WIDTH) for words in advice(ranking, names))])
+
+
+def fitted(name: str, wide: int) -> str:
+    """At most `wide` letters of a name: its beginning and its end, which tell it from others.
+
+    Examples
+    --------
+    >>> from mrntk.choosing.words import fitted
+    >>> fitted("dnn:task=mnist5k,depth=3,width=256, VP", 20)
+    'dnn:task=m…h=256, VP'
+    """
+    return name if len(name) <= wide else f"{name[: wide // 2]}…{name[len(name) - (wide - wide // 2 - 1) :]}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:,.0f}" if value < 1e5 else f"{value:.0e}"
+
+
+def advice(ranking: Ranking, names: dict[Candidate, str]) -> list[str]:
+    """What the columns mean, what to try, and what holds the first back."""
+    ties = ranking.ties()
+    if not ties:
+        return ["No candidate could be ranked; the reasons stand above."]
+    said = [
+        "predicted: share of new examples right, from examples left out in turn, with its 95 % interval. start, probe: "
+        "loss before training and after a probe, in units of what a constant predictor has. rank: of the kernel, share of N c. "
+        "align.: of the kernel with the labels."
+    ]
+    if not ranking.complete:
+        said.append("Stopped before all candidates were ranked.")
+    first, others = ties[0], ties[1:]
+    if others:
+        said.append(
+            f"Try {names[first.candidate]} first; {len(others)} more, marked =, cannot be told from it with these examples: "
+            "train them as well, or give more examples."
+        )
+    else:
+        said.append(f"Try {names[first.candidate]}: all others are behind it by more than chance.")
+    return said + reasons(first)
+
+
+def reasons(row: Row) -> list[str]:
+    """What the drivers of a candidate say should be changed."""
+    first, kind, said = row.forecasts[0], INPUT_MAPS[row.candidate.input_map], []
+    if first.trained < first.outputs:
+        said.append(
+            f"It trains {first.trained:,} numbers for {first.outputs:,} outputs: by the capacity law it cannot fit them all. "
+            + ("A smaller window leaves a wider frame; " if kind.has_prompt else "")
+            + "a layer (fc, vp_fc) trains more."
+        )
+    if first.start_loss > FAR:
+        said.append(
+            f"Its loss starts at {_short(first.start_loss)} times that of a constant predictor: outputs are large and wrong. "
+            "Another output mapping (bayesian, frequency) starts closer."
+        )
+    if np.isfinite(first.step):
+        said.append(f"For plain gradient descent, half of the largest stable step size is {first.step:.3g}.")
+    chance = len(first.right) / first.outputs  # N / (N c)
+    if row.score - row.error <= chance + ALIKE:
+        said.append(
+            "Even the best is not clearly better than guessing: look for another source, or try a linear model first."
+        )
+    return said
+
+
+def line(row: Row) -> str:
+    """One finished row, for progress."""
+    words = row.problem or f"{row.score:.0%} ± {row.error:.0%}"
+    return f"{fitted(called(row.candidate, [row.candidate]), WIDTH // 2)}: {words}"
