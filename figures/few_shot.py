@@ -2,53 +2,60 @@
 
 import equinox as eqx
 import jax
+import numpy as np
 from matplotlib import pyplot as plt
 
-from figures.experiments.reprogramming import examples, loss_and_accuracy
-from figures.making.drawing import INTERVAL, NAMES, mean_line
+from figures.experiments.converged import constant_loss
+from figures.experiments.reprogramming import examples, loss_and_accuracy, source_quality
+from figures.experiments.sources import BATCH, RATES
+from figures.making.drawing import INTERVAL, NAMES, mean_line, shared_legend
 from figures.making.statistics import by_seed, with_interval
 from mrntk.model.input_maps import make_input_map
 from mrntk.model.reprogram import Reprogram, predict
 from mrntk.sources.networks import reinitialise
 from mrntk.sources.trained import FAMILIES, Recipe, train
-from mrntk.support.style import MARKERS, OKABE_ITO, t_interval
 from mrntk.tasks import load_task
-from mrntk.training import fit
+from mrntk.training import fit, late_losses
 from mrntk.training.recipes import reprogramming_optimiser, source_optimiser
 
 ID = "few_shot"
 TITLE = "Test accuracy against the number of examples: reprogramming and its alternatives"
 PAPER = 'beyond the paper: what "small changes have a big impact" can be held against'
 ALT = (
-    "Two rows of four panels, above for a fully connected source, below for a convolutional one. The first three columns "
-    "are pairs of source and target task: test accuracy on the target against the number of examples a class, "
-    "logarithmic, one line each for FC, VP, VP+FC, linear probing, fine-tuning of all weights and training from scratch. "
-    "The last column shows the accuracy at one size, averaged over pairs, against the number of trained values. Bars are "
-    "95 percent t intervals over seeds."
+    "Two rows of two panels, above for a fully connected source, below for a convolutional one. Left the pair of tasks that are "
+    "alike, right the mean over pairs that are not: test accuracy on the target against the number of examples a class, "
+    "logarithmic, one line each for FC, VP, VP+FC, linear probing, fine-tuning of all weights and training from scratch. Bars "
+    "are 95 percent t intervals over seeds."
 )
 SAYS = (
     "Beyond the paper: small changes have a big impact, with few trained parameters and little data (ArxivLens' "
     "takeaway); nothing is known of a comparison with linear probing or fine-tuning."
+)
+NOTE = (
+    "Every way is trained for the same number of steps, on all examples at once or on minibatches of 100, by the authors' rates. "
+    "Sources train for a fixed number of epochs; CNN on images of 14 x 14 pixels."
 )
 # Pairs of source and target task, in step with each other.
 SCALES = {
     "smoke": {
         "family": ("cnn",), "source_task": ("mnist5k",), "task": ("digits",), "cnn_source_task": ("mnist5k",),
         "cnn_task": ("digits",), "per_class": (10,), "cnn_per_class": (10,), "depth": 2, "width": 16, "cnn_width": 2,
-        "seeds": 2, "source_per_class": 5, "source_epochs": 1, "steps": 4, "batch": 25, "test": 100,
+        "side": 28, "cnn_side": 14, "seeds": 2, "source_per_class": 5, "source_epochs": 1, "cnn_source_epochs": 1, "steps": 4,
+        "batch": 25, "test": 100,
     },
     "course": {
-        "family": ("dnn", "cnn"), "source_task": ("mnist5k", "fashion5k", "fashion5k"),
-        "task": ("digits", "digits", "mnist5k"), "cnn_source_task": ("mnist5k",),
-        "cnn_task": ("digits",), "per_class": (1, 3, 10, 30, 100), "cnn_per_class": (1, 10, 30), "depth": 3,
-        "width": 256, "cnn_width": 16, "seeds": 5, "source_per_class": 200, "source_epochs": 20, "steps": 160,
-        "batch": 25, "test": 500,
+        "family": ("dnn", "cnn"), "source_task": ("mnist5k", "mnist5k", "fashion5k", "fashion5k"),
+        "task": ("digits", "fashion5k", "digits", "mnist5k"), "cnn_source_task": ("mnist5k", "mnist5k"),
+        "cnn_task": ("digits", "fashion5k"), "per_class": (1, 3, 10, 30, 100), "cnn_per_class": (1, 10, 30), "depth": 3,
+        "width": 512, "cnn_width": 32, "side": 28, "cnn_side": 14, "seeds": 5, "source_per_class": 400, "source_epochs": 20,
+        "cnn_source_epochs": 30, "steps": 1000, "batch": 100, "test": 500,
     },
     "paper": {
         "family": ("dnn", "cnn"), "source_task": ("cifar10", "cifar10"), "task": ("stl10", "svhn"),
         "cnn_source_task": ("cifar10", "cifar10"), "cnn_task": ("stl10", "svhn"), "per_class": (1, 3, 10, 30, 100, 300),
-        "cnn_per_class": (1, 3, 10, 30, 100, 300), "depth": 6, "width": 2048, "cnn_width": 512, "seeds": 5,
-        "source_per_class": 4500, "source_epochs": 50, "steps": 3000, "batch": 100, "test": 8000,
+        "cnn_per_class": (1, 3, 10, 30, 100, 300), "depth": 6, "width": 2048, "cnn_width": 512, "side": 32, "cnn_side": 32,
+        "seeds": 5, "source_per_class": 4500, "source_epochs": 50, "cnn_source_epochs": 50, "steps": 3000, "batch": 100,
+        "test": 8000,
     },
 }  # fmt: skip
 WAYS = {
@@ -58,15 +65,26 @@ WAYS = {
 FEW = 10  # examples a class of the last column
 
 
-def cells(*, family, source_task, task, cnn_source_task, cnn_task, per_class, cnn_per_class, width, cnn_width, **rest):
-    """One piece per family, pair of tasks and number of examples, all seeds and ways in it."""
+def cells(
+    *, family, source_task, task, cnn_source_task, cnn_task, per_class, cnn_per_class, width, cnn_width, side, cnn_side,
+    source_epochs, cnn_source_epochs, seeds, **rest
+):  # fmt: skip
+    """One piece per family, pair of tasks, number of examples and seed, all ways in it."""
     plans = {
-        "dnn": (source_task, task, per_class, width),
-        "cnn": (cnn_source_task, cnn_task, cnn_per_class, cnn_width),
+        "dnn": (source_task, task, per_class, {"width": width, "side": side, "source_epochs": source_epochs}),
+        "cnn": (
+            cnn_source_task,
+            cnn_task,
+            cnn_per_class,
+            {"width": cnn_width, "side": cnn_side, "source_epochs": cnn_source_epochs},
+        ),
     }
     return [
-        {"family": name, "source_task": source, "task": target, "per_class": count, "width": plans[name][3], **rest}
+        {"family": name, "source_task": source, "task": target, "per_class": count, "seed": seed}
+        | plans[name][3]
+        | rest
         for name in family
+        for seed in range(seeds)
         for source, target in zip(*plans[name][:2], strict=True)
         for count in plans[name][2]
     ]
@@ -97,44 +115,52 @@ def model_of(way, family, source, data, key, sizes):
 
 
 def trained_model(model, x, y, key, steps: int, batch: int):
-    """The same rule for all ways: `steps` steps of Adam on min(N, batch) examples, cross-entropy, the authors' rates."""
+    """The same rule for all ways: `steps` steps of Adam on min(N, batch) examples, cross-entropy, the authors' rates.
+
+    Returns
+    -------
+    (the trained model, {"steps", "constant_loss", "nine_tenths_loss", "end_loss"}).
+    """
     batch = min(batch, len(x))
     optimiser = reprogramming_optimiser() if isinstance(model, Reprogram) else source_optimiser()
     epochs = max(1, round(steps / (len(x) // batch)))
-    return fit(model, x, y, key=key, optimiser=optimiser, epochs=epochs, loss="ce", batch=batch).model
+    options = {"optimiser": optimiser, "epochs": epochs, "loss": "ce", "batch": batch if batch < len(x) else None}
+    found = fit(model, x, y, key=key, **options)
+    about = {"steps": epochs * (len(x) // batch), "constant_loss": constant_loss(y, "ce")}
+    return found.model, about | dict(
+        zip(("nine_tenths_loss", "end_loss"), late_losses(found.train_losses), strict=True)
+    )
 
 
 def compute(
-    key,
-    *,
-    family,
-    source_task,
-    task,
-    per_class,
-    depth,
-    width,
-    seeds,
-    source_per_class,
-    source_epochs,
-    steps,
-    batch,
-    test,
-):
-    """One row per seed and way."""
-    home, sizes, rows = load_task(source_task), {"depth": depth, "width": width}, []
-    recipe = Recipe(loss="ce", epochs=source_epochs, per_class=source_per_class)
-    for seed in range(seeds):
-        keys = jax.random.split(jax.random.fold_in(key, seed), 3)
-        source = train(family, home, seed=42 + seed, recipe=recipe, **sizes).source
-        data = examples(load_task(task), keys[0], per_class, test)
-        for way in WAYS:
-            model, (x, y, x_test, y_test), trained = model_of(way, family, source, data, keys[1], sizes)
-            model = trained_model(model, x, y, keys[2], steps, batch)
-            loss, accuracy = loss_and_accuracy(model, x_test, y_test, "ce")
-            rows.append(
-                {"family": family, "source_task": source_task, "task": task, "way": way, "per_class": per_class, "seed": seed,
-                 "trained": trained, "examples": len(x), "test_accuracy": accuracy, "test_loss": loss}
-            )  # fmt: skip
+    key, *, family, source_task, task, per_class, seed, depth, width, side, source_per_class, source_epochs, steps, batch, test
+):  # fmt: skip
+    """One row per way."""
+    home, sizes, rows = (
+        load_task(source_task).with_inputs(np.float32).resized(side),
+        {"depth": depth, "width": width},
+        [],
+    )
+    options = {"learning_rate": RATES[family], "batch": BATCH, "patience": 0}
+    recipe = Recipe(loss="ce", epochs=source_epochs, per_class=source_per_class, **options)
+    keys = jax.random.split(jax.random.fold_in(key, seed), 3)
+    source = train(family, home, seed=42 + seed, recipe=recipe, **sizes).source
+    about = source_quality(source, home, loss="ce", shown=None)
+    data = examples(load_task(task), keys[0], per_class, test)
+    for way in WAYS:
+        model, (x, y, x_test, y_test), trained = model_of(way, family, source, data, keys[1], sizes)
+        model, ended = trained_model(model, x, y, keys[2], steps, batch)
+        loss, accuracy = loss_and_accuracy(model, x_test, y_test, "ce")
+        place = {
+            "family": family,
+            "source_task": source_task,
+            "task": task,
+            "way": way,
+            "per_class": per_class,
+            "seed": seed,
+        }
+        found = {"trained": trained, "examples": len(x), "test_accuracy": accuracy, "test_loss": loss}
+        rows.append(place | about | ended | found)
     return rows
 
 
@@ -143,60 +169,42 @@ def over_pairs(data):
     return data.groupby(["way", "seed"])[["test_accuracy", "trained"]].mean().reset_index()
 
 
-def against_trained(axis, data, count):
-    """Accuracy with so many examples a class against the number of trained values."""
-    data = over_pairs(data[data["per_class"] == count])
-    for number, way in enumerate(WAYS):
-        part = data[data["way"] == way]
-        mean, (low, high) = part["test_accuracy"].mean(), t_interval(part["test_accuracy"])
-        style = {"color": OKABE_ITO[number], "marker": MARKERS[number], "capsize": 2}
-        axis.errorbar(part["trained"].mean(), mean, yerr=[[mean - low], [high - mean]], **style)
-    axis.set(xscale="log", xlabel="trained values")
-    axis.margins(x=0.15)
+ALIKE = (("mnist5k", "digits"), ("cifar10", "stl10"))  # source and target that show the same things
 
 
 def render(data):
-    """A row a family, a column a pair of tasks, and one for the number of trained values."""
-    pairs = list(data[["source_task", "task"]].drop_duplicates().itertuples(index=False, name=None))
-    families = list(data["family"].unique())
-    count = FEW if FEW in set(data["per_class"]) else int(data["per_class"].max())
-    figure, axes = plt.subplots(
-        len(families), len(pairs) + 1, figsize=(7.2, 2.1 * len(families) + 0.7), sharey=True, squeeze=False
+    """A row a family; left the pair of tasks that are alike, right the mean over all others."""
+    families, alike = (
+        list(data["family"].unique()),
+        [pair in ALIKE for pair in zip(data["source_task"], data["task"], strict=True)],
     )
+    figure, axes = plt.subplots(len(families), 2, figsize=(7.2, 2.3 * len(families) + 0.8), sharey=True, squeeze=False)
     for row, family in zip(axes, families, strict=True):
-        own = data[data["family"] == family]
-        for axis, pair in zip(row, pairs, strict=False):
-            part = own[(own[["source_task", "task"]] == pair).all(axis=1)]
-            if part.empty:
+        for axis, rows in zip(row, (data[alike], data[~np.array(alike)]), strict=True):
+            own = rows[rows["family"] == family]
+            pairs = [" → ".join(pair) for pair in own[["source_task", "task"]].drop_duplicates().to_numpy()]
+            if not pairs:
                 axis.set_axis_off()
                 continue
+            means = own.groupby(["way", "per_class", "seed"])["test_accuracy"].mean().reset_index()
             for number, (way, label) in enumerate(WAYS.items()):
-                mean_line(
-                    axis,
-                    part[part["way"] == way],
-                    "per_class",
-                    "test_accuracy",
-                    number=number,
-                    label=label,
-                    linewidth=1.1,
-                )
-            counts = sorted(part["per_class"].unique())
-            axis.set(xscale="log", xlabel="examples a class", title=f"{pair[0]} →\n{pair[1]}")
+                part = means[means["way"] == way]
+                mean_line(axis, part, "per_class", "test_accuracy", number=number, label=label, linewidth=1.1)
+            counts = sorted(own["per_class"].unique())
+            title = pairs[0] if len(pairs) == 1 else f"mean over {len(pairs)} pairs of unlike tasks"
+            axis.set(xscale="log", title=f"{NAMES[family]}: {title}")
             axis.set_xticks(counts, [str(number) for number in counts])
             axis.minorticks_off()
-        against_trained(row[-1], own, count)
-        row[-1].set_title(f"{count} a class,\nmean over pairs")
-        row[0].set(ylabel=f"{NAMES[family]}: test accuracy", ylim=(0, 1))
-    handles, labels = axes[0, 0].get_legend_handles_labels()
+        row[0].set(ylabel="test accuracy", ylim=(0, 1))
+    for axis in axes[-1]:
+        axis.set_xlabel("examples a class")
     title = f"{data['seed'].nunique()} seeds, {INTERVAL}"
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=6, title=title, title_fontsize=8, columnspacing=1.2
-    )
+    shared_legend(figure, next(axis for axis in axes.flat if axis.lines), title=title, ncols=6)
     return figure
 
 
 def finds(data):
-    """Accuracies at one size, with the number of trained values."""
+    """Accuracies at one size, with the number of trained values; and with the fewest examples, where tasks are alike."""
     count = FEW if FEW in set(data["per_class"]) else int(data["per_class"].max())
     words = []
     for family, part in data[data["per_class"] == count].groupby("family", sort=False):
@@ -207,4 +215,13 @@ def finds(data):
             for rows in [means[means["way"] == way]]
         ]
         words.append(f"{NAMES[family]}: {', '.join(found)}")
-    return f"Test accuracy with {count} examples a class, averaged over pairs of tasks. {'; '.join(words)}."
+    fewest = data["per_class"].min()
+    alike = data[[pair in ALIKE for pair in zip(data["source_task"], data["task"], strict=True)]]
+    few = [
+        f"{NAMES[family]} {', '.join(f'{label} {part[part.way == way].test_accuracy.mean():.2f}' for way, label in WAYS.items())}"
+        for family, part in alike[alike["per_class"] == fewest].groupby("family", sort=False)
+    ]
+    return (
+        f"Test accuracy with {count} examples a class, averaged over pairs of tasks. {'; '.join(words)}. With {fewest} a class, "
+        f"where source and target are alike: {'; '.join(few) or 'no such pair'}."
+    )

@@ -1,27 +1,26 @@
-"""Target loss against every functional of the spectrum (the paper's Fig. 3 shows one), and how much each explains out of
-sample.
-"""
+"""Target loss against functionals of the spectrum (the paper's Fig. 3 shows one), and how much each explains out of sample."""
 
 import numpy as np
 import pandas as pd
 import scipy.stats
 from matplotlib import pyplot as plt
 
-from figures.claims.functional_shares import COLUMNS, GROUPS, best_share, shares
+from figures.claims.functional_shares import BASELINES, COLUMNS, GROUPS, best_share, shares
+from figures.experiments.converged import floored
 from figures.experiments.reprogramming import MAP_NAMES
 from figures.making.statistics import with_interval
 from mrntk.prediction.functionals import FUNCTIONALS
 from mrntk.support.style import MARKERS, OKABE_ITO, t_interval
 
 ID = "loss_against_spectrum"
-TITLE = "Target loss against each functional of the spectrum"
+TITLE = "Target loss against the spectrum: how much its functionals explain"
 PAPER = "Fig. 3 (number of the earlier version), and every other functional beside it"
 ALT = (
-    "Nine panels. Eight are scatter plots of the target's training loss against one functional of the spectrum each, both "
-    "on logarithmic axes "
-    "and relative to the mean of their pair of tasks, with a regression line and its 95 percent band for each input "
-    "transformation; functionals that are 0 "
-    "stand at the left edge. The last shows as bars the share of the variance that each functional explains for a seed left out."
+    "Four panels. Two scatter plots, both axes logarithmic and relative to the mean of the pair of tasks: the target's training "
+    "loss after 300 steps against the smallest eigenvalue of the target kernel, and against the loss that its label-weighted "
+    "spectrum predicts, with a regression line and its 95 percent band for each input transformation; eigenvalues of 0 stand at "
+    "the left edge. Two rows of bars: the share of the variance of the loss that each functional of the spectrum explains for a "
+    "seed left out, after 300 steps and at the end, beside starting loss, depth and source accuracy."
 )
 SAYS = (
     "The spectrum decides (abstract); target loss falls as lambda_min grows: FC follows, VP does not, VP+FC on CNN "
@@ -30,7 +29,13 @@ SAYS = (
 FROM = "depth_to_target"
 MAPS = ("fc", "vp", "vp_fc")
 ROUNDING = 1e-12
-LABELS = FUNCTIONALS | {"ks_lambda_min": r"$\lambda_{\min}[K_S]$"}
+LABELS = FUNCTIONALS | {
+    "ks_lambda_min": r"$\lambda_{\min}[K_S]$", "start_loss": "starting loss", "depth": "depth",
+    "source_test_accuracy": "source accuracy",
+}  # fmt: skip
+SHOWN = ("lambda_min", "predicted_loss")
+HORIZONS = (("loss_300", "after 300 steps"), ("train_loss", "at the end"))
+LEAST = -0.25  # where bars are cut off
 
 
 def centred(data, column):
@@ -45,7 +50,7 @@ def scatter(axis, data, column):
     """Points and regression lines; zeros at the left edge."""
     for number, name in enumerate(MAPS):
         part = data[data["map"] == name]
-        x, y = centred(part, column), centred(part, "train_loss")
+        x, y = centred(part, column), centred(part, "loss_300")
         shown = np.isfinite(x)
         style = {"color": OKABE_ITO[number], "marker": MARKERS[number]}
         axis.scatter(x[shown], y[shown], s=6, alpha=0.35, linewidth=0, **style)
@@ -72,18 +77,20 @@ def line_with_band(axis, x, y, colour, line):
     axis.fill_between(at, centre - half, centre + half, color=colour, alpha=0.2, linewidth=0)
 
 
-def all_shares(data):
-    """One row a map, functional and seed left out."""
-    parts = [shares(data[data["map"] == name]).assign(map=name) for name in MAPS]
+def all_shares(data, column):
+    """One row a map, functional or baseline, and seed left out."""
+    data = floored(data, column)
+    parts = [shares(data[data["map"] == name], (*COLUMNS, *BASELINES), y=column).assign(map=name) for name in MAPS]
     return pd.concat(parts).melt(id_vars="map", var_name="functional", value_name="share")
 
 
 def bars(axis, table):
-    """Share explained by functional and map, with intervals over the seeds left out; the axis ends at -0.5."""
+    """Share explained by functional and map, with intervals over the seeds left out; cut off below."""
+    names = (*COLUMNS, *BASELINES)
     for number, name in enumerate(MAPS):
-        for place, column in enumerate(COLUMNS):
+        for place, column in enumerate(names):
             values = table[(table["map"] == name) & (table["functional"] == column)]["share"].to_numpy()
-            low, high = t_interval(values)
+            low, high = np.clip(t_interval(values), LEAST, 1)
             where = place + 0.26 * (number - 1)
             style = {
                 "color": OKABE_ITO[number],
@@ -91,50 +98,49 @@ def bars(axis, table):
                 "linewidth": 0.3,
                 "hatch": ("", "///", "...")[number],
             }
-            axis.bar(
-                where, max(values.mean(), -0.5), width=0.26, label=MAP_NAMES[name] if place == 0 else None, **style
-            )
-            axis.plot([where, where], [max(low, -0.5), max(min(high, 1), -0.5)], color="black", linewidth=0.8)
-    axis.set(xticks=range(len(COLUMNS)), xticklabels=[LABELS[column] for column in COLUMNS], ylim=(-0.5, 1))
+            axis.bar(where, max(values.mean(), LEAST), width=0.26, label=None if place else MAP_NAMES[name], **style)
+            axis.plot([where, where], [low, high], color="black", linewidth=0.8)
+    axis.set(xticks=range(len(names)), xticklabels=[LABELS[column].replace(" ", "\n") for column in names])
+    bottom, top = axis.get_ylim()
+    axis.set_ylim(max(LEAST, bottom), min(1, top))
+    axis.set_axisbelow(True)
     axis.tick_params(axis="x", labelsize=7)
     axis.axhline(0, color="black", linewidth=0.6)
-    axis.set_ylabel("share of variance explained,\nseeds left out")
+    axis.axvline(len(COLUMNS) - 0.5, color="black", linewidth=0.8, linestyle=":")
 
 
 def render(data):
-    """Eight scatter plots above, bars below."""
+    """Two scatter plots above, bars at two horizons below."""
     data = data[data["loss"] == "mse"]
-    figure = plt.figure(figsize=(7.2, 6.6))
-    axes = figure.subplot_mosaic("abcd;efgh;xxxx", height_ratios=(1, 1, 1.2))
-    for letter, column in zip("abcdefgh", COLUMNS, strict=True):
+    figure = plt.figure(figsize=(7.2, 7.2))
+    axes = figure.subplot_mosaic("ab;cc;dd", height_ratios=(1.2, 1, 1))
+    for letter, column in zip("ab", SHOWN, strict=True):
         scatter(axes[letter], data, column)
-        if letter not in "ae":
-            axes[letter].tick_params(labelleft=False)
-    for letter in "bcdefgh":
-        axes[letter].sharey(axes["a"])
-    for letter in "ae":
-        axes[letter].set_ylabel("log₁₀ target loss")
-    for letter in "efgh":
-        axes[letter].set_xlabel("log₁₀ of the functional", fontsize=8)
-    bars(axes["x"], all_shares(data))
-    handles, labels = axes["x"].get_legend_handles_labels()
-    seeds = data["seed"].nunique()
-    title = f"Points relative to their pair of tasks, zeros at the left edge; bands and bars: 95 % intervals ({seeds} seeds)"
+        axes[letter].set_xlabel("log₁₀ of the functional, less the mean of its pair", fontsize=8)
+    axes["b"].sharey(axes["a"])
+    axes["a"].set_ylabel("log₁₀ training loss,\nafter 300 steps")
+    for letter, (column, words) in zip("cd", HORIZONS, strict=True):
+        bars(axes[letter], all_shares(data, column))
+        axes[letter].set_title(f"training loss {words}: functionals, and what they must beat", fontsize=9)
+        axes[letter].set_ylabel("share of variance")
+    handles, labels = axes["c"].get_legend_handles_labels()
+    title = f"bars: share of the variance of the log loss for a seed left out, 95 % intervals, {data['seed'].nunique()} seeds"
     figure.legend(handles, labels, loc="outside lower center", ncols=3, title=title, title_fontsize=8)
     return figure
 
 
 def finds(data):
-    """The best functional of every map, and what lambda_min explains."""
+    """The best functional and the best baseline of every map at both horizons, and what lambda_min explains."""
     words = []
-    for name in MAPS:
-        part = data[data["map"] == name]
-        found = shares(part)
-        best = found.mean().idxmax()
-        chosen = with_interval(best_share(part, COLUMNS))
-        own = with_interval(found["lambda_min"])
-        words.append(
-            f"{MAP_NAMES[name]}: most by {best}, {with_interval(found[best])}, chosen on other seeds {chosen}; by "
-            f"lambda_min {own}"
-        )
-    return "Share of the variance of the log target loss explained for a seed left out. " + "; ".join(words) + "."
+    data = data[data["loss"] == "mse"]
+    for column, horizon in HORIZONS:
+        for name in MAPS:
+            part = floored(data[data["map"] == name], column)
+            found = shares(part, y=column)
+            chosen, rest = (with_interval(best_share(part, names, y=column)) for names in (COLUMNS, BASELINES))
+            own = with_interval(found["lambda_min"])
+            words.append(
+                f"{MAP_NAMES[name]} {horizon}: the best functional, chosen on other seeds, {chosen} (over all seeds it is "
+                f"{found.mean().idxmax()}), the best of starting loss, depth and source accuracy {rest}, lambda_min {own}"
+            )
+    return "Share of the variance of the log training loss explained for a seed left out. " + "; ".join(words) + "."

@@ -8,7 +8,8 @@ Student's 99 % interval of that mean alone (parts are many: with 95 %, one in tw
     undecided      the interval lies on both sides
     not testable   the experiment could not have shown it: a condition of its regime (`figures.claims.regimes`) fails
 
-A part that holds or fails is fragile if its outcome changes when one depth, or one pair of tasks, is left out of the data.
+A part that holds or fails is fragile if its outcome changes when one depth, or one pair of tasks, is left out of the data; a
+verdict is fragile if it would be another one were its fragile parts undecided.
 
 A claim is reproduced if all of its testable parts hold, undecided if all of them are, not reproduced if none holds and some
 fail, partly reproduced otherwise, and not testable here if no part can be tested. The rules stand in `figures.claims.rules`.
@@ -16,11 +17,12 @@ fail, partly reproduced otherwise, and not testable here if no part can be teste
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
 
-from figures.making.registry import committed_data, is_pending
+from figures.making.registry import committed_data, is_pending, last_written
 from mrntk.support.errors import MrntkError
 from mrntk.support.style import t_interval
 
@@ -92,13 +94,30 @@ class Verdict:
     reason: str = ""  # why there are no parts
 
     @property
+    def words(self) -> str:
+        """The verdict, with ", fragile" if it would be another one were its fragile parts undecided."""
+        robust = _verdict({"undecided" if part.fragile else part.outcome for part in self.parts})
+        return self.verdict if robust == self.verdict else f"{self.verdict}, fragile"
+
+    @property
     def decided(self) -> str:
         """How many parts hold, fail, stay undecided and cannot be tested, in words."""
         return outcomes(self.parts)
 
 
 def judge(claim: Claim, data: pd.DataFrame | None = None) -> Verdict:
-    """The verdict on a claim, by the committed course-scale data of its figure unless others are given."""
+    """The verdict on a claim, by the committed course-scale data of its figure (judged once) unless others are given."""
+    if data is None:
+        return _of_committed(claim, last_written())
+    return _judge(claim, data)
+
+
+@cache
+def _of_committed(claim: Claim, written: float) -> Verdict:
+    return _judge(claim, None)
+
+
+def _judge(claim: Claim, data: pd.DataFrame | None) -> Verdict:
     try:
         data = with_pairs(committed_data(claim.figure) if data is None else data)
         parts = tuple(claim.parts(data))
@@ -145,7 +164,11 @@ def outcomes(parts: Sequence[Part]) -> str:
 
 def verdict_of(parts: Sequence[Part]) -> str:
     """The verdict that follows from the outcomes of one or more parts, and from nothing else."""
-    found = {part.outcome for part in parts} - {"not testable"}
+    return _verdict({part.outcome for part in parts})
+
+
+def _verdict(outcomes: set[str]) -> str:
+    found = outcomes - {"not testable"}
     if not found:
         return UNTESTED
     if len(found) == 1:
@@ -182,7 +205,7 @@ def table(found: Sequence[Verdict], *, figures: str = "figures/README.md") -> st
     for one in found:
         figure = one.claim.figure
         link = f"{figure}, to come" if is_pending(figure) else f"[{figure}]({figures}#{figure})"
-        lines.append(f"| {one.claim.sentence} | **{one.verdict}** | {one.decided or '-'} | {link} |")
+        lines.append(f"| {one.claim.sentence} | **{one.words}** | {one.decided or '-'} | {link} |")
     return "\n".join(lines)
 
 
@@ -190,7 +213,7 @@ def report(found: Sequence[Verdict]) -> str:
     """All verdicts with their rules and parts, for the terminal."""
     blocks = []
     for one in found:
-        lines = [f"{one.verdict.upper()}: {one.claim.sentence}", f"    {one.claim.id}, from figure {one.claim.figure}"]
+        lines = [f"{one.words.upper()}: {one.claim.sentence}", f"    {one.claim.id}, from figure {one.claim.figure}"]
         lines += [f"    rule: {one.claim.rule}", *(f"    - {words}" for words in described(one.parts))]
         blocks.append("\n".join(lines + ([f"    {one.reason}"] if one.reason else [])))
     return "\n\n".join(blocks)

@@ -17,6 +17,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(words: list[str]) -> int:
     """Run the command; returns its exit code."""
     from figures import claims
+    from figures.claims.rules import CLAIMS
     from figures.making import gallery
 
     arguments = _parser().parse_args(words)
@@ -24,10 +25,8 @@ def main(words: list[str]) -> int:
         for path in gallery.write():
             print(f"written: {path}")
         return 0
-    found = claims.verdicts()
-    if arguments.id is not None:
-        found = [one for one in found if one.claim.id == arguments.id]
-        if not found:
-            raise MrntkError(f"claim {arguments.id!r} is unknown: `mrntk claims` prints all with their names.")
-    print(claims.report(found))
+    chosen = [one for one in CLAIMS if arguments.id in (None, one.id)]
+    if not chosen:
+        raise MrntkError(f"claim {arguments.id!r} is unknown: `mrntk claims` prints all with their names.")
+    print(claims.report([claims.judge(one) for one in chosen]))
     return 0

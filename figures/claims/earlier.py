@@ -39,7 +39,7 @@ FIRST = {  # claim: (first verdict, its parts, what was wrong with it, or what h
         "not reproduced", "4 fail, 2 undecided", "1,000 outputs against 384 prompt entries make the smallest eigenvalue 0 by "
         "construction, and 100 steps cannot see an eigenvalue that is a ten-thousandth of the largest.",
     ),
-    "label_weighted_decides": ("not asked", "", "New: our answer where the smallest eigenvalue is not."),
+    "label_weighted_decides": ("not asked", "", "New: our expectation of what decides where lambda_min does not."),
     "better_source": (
         "partly reproduced", "3 hold, 1 fail", "It ranked how fast training examples were fitted, among models that all fitted "
         "them; test loss and accuracy are asked as well now.",
@@ -62,6 +62,7 @@ FIRST = {  # claim: (first verdict, its parts, what was wrong with it, or what h
     "second_domain": (
         "not reproduced", "1 fail, 1 undecided", "The one network knew pitch and nothing else, and the coin was the baseline.",
     ),
+    "score_chooses": ("not asked", "", "New: what guidance a score before training gives, beside the scores that others use."),
 }  # fmt: skip
 
 
@@ -71,6 +72,6 @@ def changes(found: Sequence[Verdict]) -> str:
     for one in found:
         first, parts, why = FIRST[one.claim.id]
         before = f"{first} ({parts})" if parts else first
-        now = f"**{one.verdict}** ({one.decided})" if one.decided else f"**{one.verdict}**"
+        now = f"**{one.words}** ({one.decided})" if one.decided else f"**{one.words}**"
         lines.append(f"| {one.claim.sentence} | {before} | {now} | {why} |")
     return "\n".join(lines)

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 from jaxtyping import Float
 
-from figures.making.statistics import variance_explained
+from figures.making.statistics import explained
 from mrntk.prediction.functionals import FUNCTIONALS
+from mrntk.support.errors import MrntkError
 
 GROUPS = ("family", "source_task", "task")
 COLUMNS = (*FUNCTIONALS, "ks_lambda_min")  # the last is that of the source's own kernel, of which Corollary 1 speaks
@@ -28,19 +30,37 @@ def shares(
     y : the loss that is to be explained: its logarithm, or, beyond something else, its rank.
     beyond : columns that are granted; then the shares are those of what these leave unexplained.
     """
-    ranks = data.groupby(list(GROUPS))[list(dict.fromkeys([*columns, *beyond, y]))].rank(pct=True)
-    table = data[[*GROUPS, "seed"]].join(ranks.drop(columns=y))
-    table["loss"] = ranks[y] if beyond else np.log(data[y])
-    found = variance_explained(table, list(columns), "loss", groups=GROUPS, beyond=list(beyond))
+    found = _shares(*_arrays(data, columns, y, beyond), len(beyond))
     return pd.DataFrame(found, columns=list(columns))
+
+
+def _arrays(data: pd.DataFrame, columns: Sequence[str], y: str, beyond: Sequence[str]):
+    """(values of the columns granted, those judged, and y; seeds; group numbers)."""
+    if data["seed"].nunique() < 2:
+        raise MrntkError(f"data has {data['seed'].nunique()} seed: leaving one out needs two.")
+    group = data.groupby(list(GROUPS)).ngroup().to_numpy()
+    return data[[*beyond, *columns, y]].to_numpy(float), data["seed"].to_numpy(), group
+
+
+def _shares(values: np.ndarray, seeds: np.ndarray, group: np.ndarray, beyond: int) -> Float[np.ndarray, "seeds x"]:
+    """`shares` of arrays."""
+    ranks = np.empty_like(values)
+    for number in np.unique(group):
+        rows = group == number
+        ranks[rows] = scipy.stats.rankdata(values[rows], axis=0) / rows.sum()
+    if not beyond:
+        ranks[:, -1] = np.log(values[:, -1])
+    return explained(ranks, seeds, group, beyond)
 
 
 def best_share(
     data: pd.DataFrame, columns: Sequence[str], *, y: str = "train_loss", beyond: Sequence[str] = ()
 ) -> Float[np.ndarray, " seeds"]:
     """For every seed left out, the share of that one of `columns` which is best among the other seeds alone."""
-    found, out = shares(data, columns, y=y, beyond=beyond), []
-    for number, seed in enumerate(sorted(data["seed"].unique())):
-        rest = shares(data[data["seed"] != seed], columns, y=y, beyond=beyond)
-        out.append(found.iloc[number, rest.mean().to_numpy().argmax()])
+    values, seeds, group = _arrays(data, columns, y, beyond)
+    found, out = _shares(values, seeds, group, len(beyond)), []
+    for number, seed in enumerate(np.unique(seeds)):
+        rest = seeds != seed
+        others = _shares(values[rest], seeds[rest], np.unique(group[rest], return_inverse=True)[1], len(beyond))
+        out.append(found[number, others.mean(0).argmax()])
     return np.array(out)

@@ -47,7 +47,8 @@ def converged(cell: pd.DataFrame) -> str:
     change = (cell["nine_tenths_loss"] - cell["end_loss"]).abs() / cell["end_loss"]
     if ((change < FLAT) | solved(cell)).mean() >= MOST:
         return ""
-    return f"the last tenth of {cell['steps'].median():.0f} steps still changes its loss by {change.median():.1%}"
+    length = next(f"{cell[unit].median():.0f} {unit}" for unit in ("steps", "epochs") if unit in cell)
+    return f"the last tenth of {length} still changes its loss by {change.median():.1%}"
 
 
 def below_constant(cell: pd.DataFrame) -> str:
@@ -74,20 +75,22 @@ def tested(
     least : values of x that a case must have left; cases with fewer are left out as a whole.
     """
     kept, out = [], []
-    cases = data.groupby(list(by), sort=False) if by else [((), data)]
-    for case, rows in cases:
+    places = data.groupby(list(by), sort=False).indices if by else {(): np.arange(len(data))}
+    for case in sorted(places, key=lambda one: places[one][0]):  # in the order of the data
         name = " → ".join(map(str, case)) if isinstance(case, tuple) else str(case)
-        good = []
-        for value, cell in rows.groupby(x, sort=True):
+        values, good = data[x].to_numpy()[places[case]], []
+        for value in np.unique(values):
+            rows = places[case][values == value]
+            cell = data.iloc[rows]
             why = next((found for condition in conditions if (found := condition(cell))), "")
             out += [(why, name, f"{x} {value}")] if why else []
-            good += [] if why else [cell]
+            good += [] if why else [rows]
         if len(good) >= least:
             kept += good
         elif good:
             out.append((f"{len(good)} of {least} values of {x} are left", name, "the rest"))
     if kept:
-        return Tested(pd.concat(kept).sort_index(), _listed(out))
+        return Tested(data.iloc[np.sort(np.concatenate(kept))], _listed(out))
     return Tested(data.iloc[:0], "", _listed(out) or "there are no data")
 
 

@@ -12,8 +12,9 @@ versions of figures. Amended since, with some pieces of the new depth sweep at h
 0.8, no longer nine tenths of the best of its family; losses that hardly differ between depths no longer make "it does not fall"
 untestable, since that is what it claims (a control found this); the source improves only in families whose best has learned;
 few-shot trainings must have ended; and, before any new data of pretrained models and of time series, a training of half the
-length takes the place of a plateau where rates fall, and single tasks whose trainings have not ended are left out. Where a claim
-still rests on first data, its rule is younger than they are.
+length takes the place of a plateau where rates fall, and single tasks whose trainings have not ended are left out. After the data
+of the map of regimes a fault was mended: the loss predicted for step 100 is not compared with itself as "the best other". Where a
+claim still rests on first data, its rule is younger than they are.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,10 +26,11 @@ import pandas as pd
 from figures.experiments.converged import floored
 from figures.experiments.reprogramming import MAP_NAMES
 from figures.making.drawing import NAMES
-from figures.making.statistics import by_seed, slopes
+from figures.making.statistics import READINGS, by_seed, slopes
 
 from . import Claim, Part
 from .functional_shares import BASELINES, COLUMNS, best_share
+from .judged_scores import OURS, SCORES, by_score, held_out, quality
 from .regimes import (
     Tested,
     below_constant,
@@ -85,13 +87,6 @@ def part_of(name: str, found: Tested, values: Callable, **side) -> Part:
 
 
 # Depth and the target.
-
-READINGS = (  # (what it is, column, logarithm, whether training must have ended)
-    ("training loss after 300 steps", "loss_300", True, False),
-    ("training loss at the end", "train_loss", True, True),
-    ("test loss", "test_loss", True, True),
-    ("test accuracy", "test_accuracy", False, True),
-)
 
 
 def _cells(data: pd.DataFrame, column: str, ended: bool, by: Sequence[str]) -> Tested:
@@ -339,6 +334,7 @@ def spectrum_governs(data):
 
 SMALLEST = ("condition", "lambda_min", "ks_lambda_min")  # lambda_min in its three readings, for the map of regimes
 OTHERS = ("lambda_max", "lambda_mean", "effective_rank", "alignment", "complexity", "label_weighted")
+OUTCOME = {"linear_100": "label_weighted"}  # a functional that is the loss to be explained itself
 
 
 def _beyond(data: pd.DataFrame, names: Sequence[str], horizon: str) -> np.ndarray:
@@ -366,14 +362,15 @@ def lambda_min_does_it(data):
                     parts.append(Part(label, untestable=found.untestable))
                     continue
                 own = _beyond(found.data, smallest, horizon)
-                rest = _beyond(found.data, OTHERS, horizon)
+                others = [one for one in OTHERS if one != OUTCOME.get(horizon)]
+                rest = _beyond(found.data, others, horizon)
                 parts.append(Part(f"{label}, its share", own, low=ENOUGH, left_out=found.left_out))
                 parts.append(Part(f"{label}, less the best other's", own - rest, low=-CLOSE, left_out=found.left_out))
     return parts
 
 
 @claim(
-    "At practical horizons the label-weighted spectrum decides instead (our answer)",
+    "At practical horizons the label-weighted spectrum decides instead (our expectation)",
     figure="map_of_regimes",
     rule="real gradient descent of 100 and 1,000 steps at half the largest stable one: the loss that the kernel predicts for the "
     "100th step explains more than half of what the starting loss leaves of the variance of the rank of the training loss, and "
@@ -656,3 +653,22 @@ def pretrained_pays(data):
 def second_domain(data):
     others = [("untrained", "its untrained twin"), ("linear", "linear on raw series")]
     return _pretrained_parts(data, others)
+
+
+@claim(
+    "The kernel tells which source to choose (our score, for the takeaway on guidance)",
+    figure="choosing",
+    rule="on the half of sources and tasks that was held out when the score was chosen: Kendall's tau of the predicted accuracy "
+    "with the test accuracy after training, over settings (a task and an input map), is above that of every other score; its "
+    "first choice loses at most half of the test accuracy that the first choice of the best other score loses",
+    leave_out=("task",),
+)
+def score_chooses(data):
+    found = quality(held_out(data))
+    tau, lost = by_score(found, "tau"), by_score(found, "first")
+    others = [score for score in SCORES if score not in OURS]
+    best = min(others, key=lambda score: lost[score].mean())
+    return [
+        *(Part(f"tau less that of {SCORES[score][0]}", tau["predicted"] - tau[score], low=0) for score in others),
+        Part(f"accuracy lost, less half of that by {SCORES[best][0]}", lost["predicted"] - lost[best] / 2, high=0),
+    ]

@@ -170,6 +170,11 @@ def why_recompute(figure: Figure, csv: Path, parameters: dict) -> str | None:
     return None
 
 
+def last_written(scale: str = "course") -> float:
+    """When the newest of the committed data were written, in seconds; 0 if there are none."""
+    return max((csv.stat().st_mtime for csv in (figures_folder() / "data" / scale).glob("*.csv")), default=0.0)
+
+
 def committed_data(name: str, scale: str = "course") -> pd.DataFrame:
     """The data in the checkout's figures/data of the figure of that ID, for claims and notebooks.
 

@@ -9,6 +9,14 @@ from jaxtyping import Float
 from mrntk.support.errors import MrntkError
 from mrntk.support.style import t_interval
 
+# What "the target loss" can mean: (in words, column, whether its logarithm is taken, whether training must have ended).
+READINGS = (
+    ("training loss after 300 steps", "loss_300", True, False),
+    ("training loss at the end", "train_loss", True, True),
+    ("test loss", "test_loss", True, True),
+    ("test accuracy", "test_accuracy", False, True),
+)
+
 
 def slopes(
     data: pd.DataFrame, y: str, *, x: str = "depth", by: Sequence[str] = (), log: bool = True
@@ -24,13 +32,19 @@ def slopes(
     """
     if log and not (data[y] > 0).all():
         raise MrntkError(f"y={y!r} has values that are not positive: their logarithms have no slope; use log=False.")
-    found = []
-    for _, seed in data.groupby("seed"):
-        cases = [part for _, part in seed.groupby(list(by))] if by else [seed]
-        if any(case[x].nunique() < 2 for case in cases):
-            raise MrntkError(f"x={x!r} has one value only in some case: a slope needs two.")
-        found.append(np.mean([np.polyfit(case[x], np.log(case[y]) if log else case[y], 1)[0] for case in cases]))
-    return np.array(found)
+    of = data.groupby(["seed", *by])
+    case = of.ngroup().to_numpy()
+    counts = np.bincount(case)
+    xs, ys = data[x].to_numpy(float), data[y].to_numpy(float)
+    ys = np.log(ys) if log else ys
+    xs, ys = (values - (np.bincount(case, values) / counts)[case] for values in (xs, ys))  # less the means of the case
+    spread = np.bincount(case, xs**2)
+    if not (spread > 0).all():
+        raise MrntkError(f"x={x!r} has one value only in some case: a slope needs two.")
+    seeds = np.unique(data["seed"].to_numpy(), return_inverse=True)[1]
+    of_case = np.zeros(len(counts), int)
+    of_case[case] = seeds
+    return np.bincount(of_case, np.bincount(case, xs * ys) / spread) / np.bincount(of_case)
 
 
 def by_seed(data: pd.DataFrame, y: str) -> Float[np.ndarray, " seeds"]:
@@ -68,15 +82,20 @@ def variance_explained(
             f"data has {data['seed'].nunique()} seed: leaving one out needs two, and choosing a column as well three."
         )
     group = data.groupby(list(groups)).ngroup().to_numpy()
-    values, seeds = data[[*beyond, *x, y]].to_numpy(float), data["seed"].to_numpy()
-    granted, out = list(range(len(beyond))), []
+    return explained(data[[*beyond, *x, y]].to_numpy(float), data["seed"].to_numpy(), group, len(beyond))
+
+
+def explained(values: np.ndarray, seeds: np.ndarray, group: np.ndarray, beyond: int) -> Float[np.ndarray, "seeds x"]:
+    """`variance_explained` of columns (those granted, `beyond` of them; those judged; y), group numbers instead of names."""
+    granted, out = list(range(beyond)), []
     for seed in np.unique(seeds):
         rest = seeds != seed
         sums = np.zeros((group.max() + 1, values.shape[1]))
         np.add.at(sums, group[rest], values[rest])
         centred = values - (sums / np.bincount(group[rest])[:, None])[group]  # by the constants of the other seeds
         alone = _left_out_error(centred, rest, granted)
-        errors = np.array([_left_out_error(centred, rest, [*granted, len(beyond) + i]) for i in range(len(x))])
+        judged = range(beyond, values.shape[1] - 1)
+        errors = np.array([_left_out_error(centred, rest, [*granted, column]) for column in judged])
         out.append(np.where(errors == alone, 0.0, 1 - errors / max(alone, 1e-300)))
     return np.array(out)
 

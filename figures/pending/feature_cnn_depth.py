@@ -43,7 +43,7 @@ SCALES = {
         "per_class": 1, "test": 10, "most": 3,
     },
     "course": {
-        "source": "efficientnet-lite0", "side": 64, "depth": (1, 2, 4, 6), "width": 32, "source_task": "fashion5k",
+        "source": "efficientnet-lite0", "side": 64, "depth": (1, 2, 4), "width": 32, "source_task": "fashion5k",
         "task": ("digits",), "maps": ("fc", "vp"), "seeds": 5, "source_per_class": 200, "source_test": 1000,
         "source_epochs": 15, "per_class": 3, "test": 300, "most": 2000,
     },

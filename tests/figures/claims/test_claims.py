@@ -62,6 +62,12 @@ def test_verdict_of_a_claim(outcomes, verdict):
     assert judge(claim(*outcomes), pd.DataFrame()).verdict == verdict
 
 
+def test_a_verdict_that_hangs_on_fragile_parts_says_so():
+    firm, frail = Part("a", CLEAR, low=0), Part("b", CLEAR, low=0, fragile=("undecided without depth 1",))
+    assert claims.Verdict(claim(True), REPRODUCED, (firm,)).words == REPRODUCED
+    assert claims.Verdict(claim(True), REPRODUCED, (firm, frail)).words == f"{REPRODUCED}, fragile"
+
+
 def test_missing_data_are_no_verdict(monkeypatch):
     def missing(name):
         raise MrntkError("there are none yet.")
@@ -217,12 +223,14 @@ def test_every_claim_stands_beside_its_first_verdict():
     assert line.startswith(f"| {rules.CLAIMS[0].sentence} | reproduced (5 hold) | **{found[0].verdict}** (")
 
 
+@pytest.mark.xdist_group("verdicts")  # all of them, which a process judges once
 def test_verdicts_come_from_at_least_five_seeds():
     for one in claims.verdicts():
         assert all(part.untestable or len(part.values) >= 5 for part in one.parts), one.claim.id
         assert one.verdict != UNTESTED or one.reason or all(part.untestable for part in one.parts), one.claim.id
 
 
+@pytest.mark.xdist_group("verdicts")  # all of them, which a process judges once
 def test_pages_are_fresh():
     """README's table and the gallery are what `mrntk claims --write` writes."""
     for path, text in gallery.pages().items():

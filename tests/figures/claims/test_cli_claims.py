@@ -7,6 +7,7 @@ from figures.making import gallery
 from mrntk import __main__ as cli
 
 
+@pytest.mark.xdist_group("verdicts")  # all of them, which a process judges once
 def test_claims_are_printed_with_rule_and_parts(capsys):
     assert cli.main(["claims"]) == 0
     out = capsys.readouterr().out

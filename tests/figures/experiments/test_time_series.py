@@ -4,10 +4,10 @@ import jax
 import numpy as np
 import pytest
 
-from figures.making.registry import PENDING, figures_folder, load
+from figures.making.registry import figures_folder, load
 from mrntk import load_task
 
-FIGURE = load(figures_folder() / PENDING / "time_series.py").module
+FIGURE = load(figures_folder() / "time_series.py").module
 
 
 def test_the_archives_parts_are_used_whole_where_they_are_small_enough():
