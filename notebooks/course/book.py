@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from mrntk.app.stories import told
 from mrntk.support.errors import MrntkError
 from mrntk.support.files import ensure_writable
 from notebooks.course import guide, links, versions
@@ -23,6 +24,7 @@ from notebooks.course.slides import markdown, slides
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PAGES = ("notebooks/glossary.md", "notebooks/instructor_guide.md", "figures/README.md")
+HERO = "The explorer: the answer in a sentence, a digit with its trained frame, the learning curve and the spectrum."
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2")
 
 _COMMON = """
@@ -40,6 +42,7 @@ extensions = ["myst_nb", "sphinx.ext.mathjax"]
 html_theme = "furo"
 html_title = project
 html_css_files = ["book.css"]
+html_js_files = ["book.js"]
 html_extra_path = ["extra"]
 html_show_sphinx = False
 html_copy_source = False
@@ -54,11 +57,38 @@ exclude_patterns = []
 revealjs_style_theme = "white"
 revealjs_css_files = ["slides.css"]
 revealjs_static_path = ["_static"]
+revealjs_js_files = ["fit.js"]
 revealjs_script_conf = {"hash": True, "slideNumber": "c/t", "transition": "none", "width": 1280, "height": 760}
 revealjs_script_plugins = [{"name": "RevealNotes", "src": "revealjs/plugin/notes/notes.js"}]
 """
 STYLES = {
-    "book.css": "details { margin: 0.6em 0; } details summary { cursor: pointer; } img { max-width: 100%; }\n",
+    "book.css": (
+        "details { margin: 0.6em 0; } details summary { cursor: pointer; } img { max-width: 100%; }\n"
+        "div.cell details.hide > summary { padding: 0 0.6em; font-size: 0.8em; line-height: 1.5; opacity: 0.75; }\n"
+        "article a > img { cursor: zoom-in; }\n"
+    ),
+    "book.js": (  # a picture opens large
+        "addEventListener('DOMContentLoaded', () => {\n"
+        "  for (const image of document.querySelectorAll('article img')) {\n"
+        "    if (image.closest('a')) continue;\n"
+        "    const link = document.createElement('a');\n"
+        "    link.href = image.src;\n"
+        "    image.replaceWith(link);\n"
+        "    link.append(image);\n"
+        "  }\n"
+        "});\n"
+    ),
+    "fit.js": (  # what is taller than a slide is drawn smaller
+        "addEventListener('load', () => {\n"
+        "  const fit = () => {\n"
+        "    const slide = Reveal.getCurrentSlide();\n"
+        "    slide.style.zoom = 1;\n"
+        "    slide.style.zoom = Math.min(1, 740 / slide.scrollHeight);\n"
+        "  };\n"
+        "  Reveal.on('slidechanged', fit);\n"
+        "  Reveal.isReady() ? fit() : Reveal.on('ready', fit);\n"
+        "});\n"
+    ),
     "slides.css": (
         ".reveal { font-size: 26px; } .reveal h1 { font-size: 1.8em; } .reveal h2 { font-size: 1.35em; text-transform: none; }\n"
         ".reveal h1 { text-transform: none; } .reveal section img { max-height: 470px; }\n"
@@ -126,11 +156,20 @@ def _executed() -> dict[str, NotebookNode]:
 
 def index(notebooks: dict[str, NotebookNode]) -> str:
     """The first page: what this is, and the notebooks with their minutes."""
+    settings = ", ".join(f"[{one['title'].lower()}](http://localhost:8866/?{one['shown']})" for one in told())
     lines = [
         "# Model reprogramming, through its neural tangent kernel",
         "",
         "A course that derives the theory, checks every step, and regenerates every figure. Every page is a notebook that was",
-        "run; its code is folded and can be unfolded. Live versions, with widgets and checked exercises, come with the project.",
+        "run; its code is folded and can be unfolded.",
+        "",
+        "**[Start with notebook 00](notebooks/00_start_here.ipynb)** · [what came out](figures/README.md) · "
+        "[for those who teach](notebooks/instructor_guide.md)",
+        "",
+        f"![{HERO}](explorer.png)",
+        "",
+        "Try it live: in the project's folder, `make app` opens this page, and `make lab` the notebooks with their widgets and "
+        f"checked exercises. Settings to begin with, once the page runs: {settings}.",
         "",
         guide.table(),
     ]
@@ -175,6 +214,7 @@ def _write_sources(folder: Path):
     shutil.copytree(rendered, folder / "figures" / "rendered" / "course", ignore=shutil.ignore_patterns("*.pdf"))
     for version in versions.VERSIONS:
         versions.write(version, folder / "extra" / "versions")
+    shutil.copyfile(notebooks_folder() / "course" / "explorer.png", folder / "explorer.png")
     (folder / "index.md").write_text(index(notebooks), encoding="utf-8")
     decks = "\n".join(f"- [{title(notebook)}]({name}.md)" for name, notebook in notebooks.items())
     tree = "\n".join(["```{toctree}", ":hidden:", "", *notebooks, "```"])

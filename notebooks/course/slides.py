@@ -17,6 +17,7 @@ from notebooks.course.notebooks import exercises, title
 LEFT_OUT = ("Exercises", "Further reading", "Check your predictions")
 HEIGHT = 11.0  # lines that fit on a slide; a picture counts for PICTURE of them
 PICTURE = 8.0
+BEGINNING = 300  # letters of what is too long for any slide
 
 
 @dataclass
@@ -49,6 +50,8 @@ def _seen(paragraph: str) -> str:
 def _lines(paragraph: str) -> float:
     if paragraph.startswith("$$"):
         return 2.5 * (1 + paragraph.count(r"\\"))
+    if paragraph.startswith("|"):  # cells of a narrow table are broken into more lines
+        return sum(0.9 * (1 + len(line) // 60) for line in paragraph.splitlines()) + 0.3
     return 0.7 * sum(1 + len(line) // 75 for line in paragraph.splitlines()) + 0.3
 
 
@@ -68,6 +71,24 @@ class _Deck:
             slide = self.slides[-1]
         slide.seen.append(what)
         slide.height += height
+
+    def see_all(self, text: str):
+        """Markdown of any height: paragraphs apart, a long list in parts, and a long table in parts, each under its head."""
+        for paragraph in _paragraphs(text):
+            rows = paragraph.splitlines()
+            if not paragraph.startswith(("|", "- ")) or _lines(paragraph) <= HEIGHT:
+                self.see(paragraph, _lines(paragraph))
+                continue
+            head, part = (rows[:2], []) if paragraph.startswith("|") else ([], [])
+            for row in rows[len(head) :]:
+                if _lines(row) > HEIGHT:  # its beginning is seen, and all of it said
+                    self.say(row)
+                    row = row[:BEGINNING].rsplit(" ", 1)[0] + " …"
+                if part and _lines("\n".join(head + part + [row])) > HEIGHT:
+                    self.see("\n".join(head + part), HEIGHT)
+                    part = []
+                part.append(row)
+            self.see("\n".join(head + part), _lines("\n".join(head + part)))
 
     def say(self, what: str):
         self.slides[-1].notes.append(what)
@@ -102,7 +123,7 @@ def slides(notebook: NotebookNode, name: str, folder: Path) -> list[Slide]:
                 elif not hidden:
                     seen = _seen(paragraph)
                     if seen:
-                        deck.see(seen, _lines(seen))
+                        deck.see_all(seen)
                     if seen != paragraph:
                         deck.say(paragraph)
         elif not hidden:
@@ -112,7 +133,7 @@ def slides(notebook: NotebookNode, name: str, folder: Path) -> list[Slide]:
                     pictures += 1
                     deck.see(_picture(output, folder / "pictures" / f"{name}_{pictures}.png"), PICTURE)
                 elif "text/markdown" in data:
-                    deck.see(data["text/markdown"], _lines(data["text/markdown"]))
+                    deck.see_all(data["text/markdown"])
     deck.begin("Exercises")
     deck.see("\n".join(f"- {one.title} ({'★' * one.stars}, {one.minutes} minutes)" for one in asked), float(len(asked)))
     return [slide for slide in deck.slides if slide.seen or slide.notes]

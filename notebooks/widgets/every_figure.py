@@ -6,7 +6,7 @@ from functools import cache
 from figures.claims import CONFIDENCE, Part, Verdict, judge, outcomes, verdict_of
 from figures.claims.rules import CLAIMS
 from figures.making.gallery import ORDER
-from figures.making.registry import committed_data, get_figure
+from figures.making.registry import committed_data, figures_folder, get_figure
 from mrntk.widgets.view import Choice, ViewModel
 
 CONFIDENCES = {"80 %": 0.8, "95 %": 0.95, "99 %, as for all verdicts": CONFIDENCE, "99.9 %": 0.999}
@@ -42,6 +42,11 @@ class FiguresView(ViewModel):
 
         found = [(one.claim.sentence, parts(one)) for one in _judged(figure)]
         return {"figure": figure, "claims": found, "confidence": confidence}
+
+    def picture(self, data) -> bytes | None:
+        """The committed picture, which is drawn from the committed data."""
+        path = figures_folder() / "rendered" / "course" / f"{data['figure']}.png"
+        return path.read_bytes() if path.exists() else None
 
     def draw(self, data):
         module, rows = _figure(data["figure"])

@@ -1,6 +1,7 @@
 """The book, built as a reader builds it: pages, slides, downloads; nothing dead, nothing loaded from elsewhere."""
 
 import re
+import shutil
 
 import pytest
 
@@ -11,6 +12,14 @@ from notebooks.course.notebooks import notebooks_folder, read, sources, title
 
 pytestmark = pytest.mark.xdist_group("book")  # one process builds it
 NAMES = [path.stem for path in sources()]
+HEIGHTS = """() => Reveal.getSlides().map((slide) => {
+    const ways = [slide, slide.parentElement].filter((one) => one.matches("section"));
+    const before = ways.map((one) => [one.style.display, one.hidden]);
+    for (const one of ways) [one.style.display, one.hidden] = ["block", false];
+    const height = slide.scrollHeight;
+    ways.forEach((one, i) => ([one.style.display, one.hidden] = before[i]));
+    return [height, slide.querySelector("h1, h2, h3")?.textContent ?? ""];
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +50,32 @@ def test_a_page(site, name):
     for other in (f"slides/{name}.html", f"versions/{name}_student.ipynb", f"versions/{name}_solutions.ipynb"):
         assert other in text and (site / other).exists()
     assert 'class="notes"' in (site / "slides" / f"{name}.html").read_text()
+
+
+def test_every_slide_can_be_read(site):
+    """None has to be drawn at less than 60 % of its size to fit, and what is too tall is drawn smaller when it is shown."""
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium is on the PATH.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 760})
+        tall = []
+        for name in NAMES:
+            page.goto((site / "slides" / f"{name}.html").as_uri())
+            page.wait_for_function("window.Reveal?.isReady()")
+            page.wait_for_function("window.MathJax?.startup?.promise.then(() => true)")
+            found = page.evaluate(HEIGHTS)
+            tall += [(name, i, *one) for i, one in enumerate(found) if one[0] > 760 / 0.6]
+            tallest = max(range(len(found)), key=lambda i: found[i][0])
+            page.evaluate(
+                "([i]) => Reveal.slide(...Object.values(Reveal.getIndices(Reveal.getSlides()[i])))", [tallest]
+            )
+            assert page.evaluate("Reveal.getCurrentSlide().getBoundingClientRect().height") <= 760, name
+        browser.close()
+    assert tall == []
 
 
 def test_first_page_and_gallery(site):

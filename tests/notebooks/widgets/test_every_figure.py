@@ -1,6 +1,7 @@
 """The live gallery: any figure with its verdicts, which are the committed ones at 99 % and more cautious above."""
 
 import numpy as np
+import pytest
 
 from figures import claims
 from figures.making.registry import discover
@@ -11,6 +12,7 @@ def test_every_figure_can_be_chosen():
     assert set(FiguresView.controls["figure"].values) == set(discover())
 
 
+@pytest.mark.xdist_group("verdicts")  # all of them, which a process judges once
 def test_at_99_percent_the_verdicts_are_those_of_the_project():
     view = FiguresView()
     said = view.words(view.data(figure="depth_to_target"))
