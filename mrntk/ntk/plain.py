@@ -71,6 +71,13 @@ def _random_layer(d_t: int, d_s: int, seed) -> tuple[Float[np.ndarray, "dS dT"],
     return rng.standard_normal((d_s, d_t)) * (2 / d_t) ** 0.5, rng.standard_normal(d_s) * BIAS_STD
 
 
+@lru_cache(maxsize=512)
+def _without_arrays(name: str, target_shape: tuple, source_shape: tuple, inner: tuple) -> InputMap:
+    """An input map that is only traced: JAX would compile a program for every shape."""
+    make = INPUT_MAPS[name].make
+    return eqx.filter_eval_shape(lambda key: make(target_shape, source_shape, inner, key), jax.random.key(0))
+
+
 def drawn_input_map(
     name: str,
     target_shape: tuple[int, ...],
@@ -105,8 +112,7 @@ def drawn_input_map(
         rows = ~around.ravel() if kind.has_prompt else slice(None)
         weight, bias = _random_layer(math.prod(target_shape), around.size, seed)
         start |= {"weight": weight[rows], "bias": bias[rows]}
-    # only traced: JAX would compile a program for every shape
-    empty = eqx.filter_eval_shape(lambda key: kind.make(target_shape, source_shape, inner, key), jax.random.key(0))
+    empty = _without_arrays(name, tuple(target_shape), tuple(source_shape), tuple(inner))
     return with_arrays(empty, lambda name, _: start[name])
 
 

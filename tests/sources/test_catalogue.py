@@ -45,7 +45,8 @@ def test_a_card_in_full():
 
 @pytest.mark.parametrize("kind", ["source", "task"])
 def test_the_readme_has_the_table(kind, root):
-    assert table(kind) in (root / "README.md").read_text(), f"put `mrntk list --table {kind}` into README.md"
+    page = root / "mrntk" / "README.md"
+    assert table(kind) in page.read_text(), f"put `mrntk list --table {kind}` into mrntk/README.md"
 
 
 @pytest.mark.parametrize("name", OFFLINE_TASKS)
