@@ -135,6 +135,34 @@ def real_architectures(found: dict[str, Verdict]) -> str:
     )
 
 
+def frozen_features(found: dict[str, Verdict]) -> str:
+    data = committed_data("feature_cnn_depth")
+    first, last = data["depth"].min(), data["depth"].max()
+    once = data.drop_duplicates(["depth", "seed"])
+    maps = {name: data[data["map"] == name] for name in ("fc", "vp")}
+    own = 100 * slopes(once, "source_test_accuracy", log=False)
+    per_layer = {name: 100 * slopes(part, "test_accuracy", by=("task",), log=False) for name, part in maps.items()}
+    means = {name: part.groupby("seed")["test_accuracy"].mean() for name, part in maps.items()}
+    least = {name: by_depth(part, "lambda_min", log=True) for name, part in maps.items()}
+    must(t_interval(means["fc"] - means["vp"])[0] > 0, "FC is ahead of VP on frozen features")
+    must(t_interval(own)[1] < 1, "the source gains less than a point per layer")
+    must(
+        all(t_interval(one)[0] <= 0 <= t_interval(one)[1] for one in per_layer.values()),
+        "the target's accuracy is flat",
+    )
+    must(all(one[last] < one[first] / 3 for one in least.values()), "lambda_min falls with the head's depth")
+    return (
+        "No, in both respects, with EfficientNet-Lite0's features of clothes in the place of CLIP's, and digits as the target. "
+        f"From {first} to {last} convolutions the head's accuracy on its own task changes by "
+        f"{with_interval(own, 1, sign=True)} points per layer, that of the target by "
+        f"{with_interval(per_layer['fc'], 1, sign=True)} (FC) and {with_interval(per_layer['vp'], 1, sign=True)} (VP). With 30 "
+        f"images, which both learn, FC classifies {with_interval(means['fc'])} of new ones and VP {with_interval(means['vp'])}. "
+        f"Meanwhile lambda_min falls to 1/{least['fc'][first] / least['fc'][last]:.0f} (FC) and "
+        f"1/{least['vp'][first] / least['vp'][last]:.0f} (VP), and no accuracy follows it. What a CNN on "
+        "CLIP's features would do, this does not tell."
+    )
+
+
 def smallest(found: dict[str, Verdict]) -> str:
     data = squared()
     fc = data[(data["family"] == "dnn") & (data["map"] == "fc") & (data["depth"] > 1)]
@@ -342,6 +370,11 @@ BELIEFS: tuple[tuple[str, tuple[str, ...], Callable[[dict[str, Verdict]], str]],
     ("Does depth raise the smallest eigenvalue, and make a better source?", ("ks_rises", "source_improves"), sources),
     ("Does the target loss fall with the depth of the source?", ("fc_falls", "vp_does_not", "vp_fc_between"), depth),
     ("Do VGG and ResNet behave alike?", ("vgg_resnet_too",), real_architectures),
+    (
+        "On frozen pretrained features, does a deeper head help, and does VP beat FC?",
+        ("vp_beats_fc", "accuracy_rises"),
+        frozen_features,
+    ),
     ("Is the smallest eigenvalue the reason?", ("lambda_min_does_it",), smallest),
     (
         "Does the spectrum of the target kernel govern success?",

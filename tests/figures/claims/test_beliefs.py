@@ -43,6 +43,7 @@ CHANGES = {  # what would make the statement false
     beliefs.gap: ("map", "fc", "vp"),
     beliefs.sources: ("depth", 1, 3),
     beliefs.real_architectures: ("family", "vgg", "resnet"),
+    beliefs.frozen_features: ("map", "fc", "vp"),
     beliefs.series: ("way", "reprogrammed", "untrained"),
 }
 
