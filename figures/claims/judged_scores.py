@@ -30,8 +30,9 @@ SCORES = {
     "gradient_alignment": ("gradient alignment", 1),
 }
 OURS = ("predicted", "start_accuracy_1000")  # judged against all others
-SETTING, SOURCE = ["task", "map"], ["family", "depth", "home", "epochs"]
+SETTING, SOURCE = ["task", "map"], ["family", "depth", "home", "epochs", "source_loss"]
 LEAST = 6  # sources that a setting must have
+SPREAD = 0.1  # by how much their accuracies after training must differ at least: else there is nothing to rank
 
 
 def half(data: pd.DataFrame, second: bool) -> pd.DataFrame:
@@ -55,9 +56,9 @@ def quality(data: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (task, name, seed), part in data.groupby([*SETTING, "seed"], sort=False):
-        if len(part) < LEAST:
-            continue
         truth = part["test_accuracy"].to_numpy()
+        if len(part) < LEAST or np.ptp(truth) < SPREAD:
+            continue
         for score, (_, sign) in SCORES.items():
             values = sign * part[score].fillna(part[score].mean()).fillna(0).to_numpy()
             order = np.argsort(-values, kind="stable")

@@ -28,20 +28,23 @@ ALT = (
 SAYS = "A good source model is critical to reprogramming, and the kernel's spectrum tells what will work (abstract)."
 NOTE = (
     "A setting is a target task and an input map; within it all sources are ranked, of which none was trained on that task. "
-    "The score's form was chosen on one half of sources and tasks; drawn is the other. Training is by cross-entropy, Adam with "
-    "the authors' rates, minibatches of 20. Scores see half of the training examples of an image task."
+    "The score's form was chosen on one half of sources and tasks; drawn is the other, where the sources' accuracies differ by "
+    "at least 0.1. The output mapping is by frequency. Training is by cross-entropy, Adam with the authors' rates, minibatches "
+    "of 20. Scores see half of the training examples of an image task."
 )
 SCALES = {
     "smoke": {
         "families": ("dnn",), "dnn_depth": (1, 2, 3), "cnn_depth": (1,), "dnn_epochs": (0, 1), "cnn_epochs": (1,),
+        "losses": ("ce",),
         "image_sources": ("mnist5k",), "side": 14, "dnn_width": 16, "cnn_width": 4, "source_per_class": 10,
         "series_sources": (), "series_epochs": (1,), "length": 24, "real": (), "real_side": 32, "sounds": (),
         "image_tasks": ("digits",), "real_tasks": (), "series_tasks": ("italypower",), "maps": ("vp", "fc"),
         "seeds": 2, "examples": 20, "scored": 20, "test": 20, "steps": 4, "batch": 10,
     },
     "course": {
-        "families": ("dnn", "cnn"), "dnn_depth": (2, 3, 5), "cnn_depth": (1, 2, 4), "dnn_epochs": (0, 1, 5, 20),
-        "cnn_epochs": (0, 1, 5, 30), "image_sources": ("mnist5k", "fashion5k"), "side": 14, "dnn_width": 256, "cnn_width": 16,
+        "families": ("dnn", "cnn"), "dnn_depth": (2, 5), "cnn_depth": (2, 4), "dnn_epochs": (0, 1, 20),
+        "cnn_epochs": (0, 1, 30), "losses": ("ce", "mse"),
+        "image_sources": ("mnist5k", "fashion5k"), "side": 14, "dnn_width": 256, "cnn_width": 16,
         "source_per_class": 300, "series_sources": ("osuleaf", "acsf1"), "series_epochs": (0, 5, 50), "length": 150,
         "real": ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"), "real_side": 32,
         "sounds": ("crepe-tiny", "speech-embedding"), "image_tasks": ("digits", "fashion5k", "photos", "mnist5k"),
@@ -50,7 +53,8 @@ SCALES = {
     },
     "paper": {
         "families": ("dnn", "cnn"), "dnn_depth": (2, 3, 5, 7), "cnn_depth": (1, 2, 4, 6), "dnn_epochs": (0, 1, 5, 20, 50),
-        "cnn_epochs": (0, 1, 5, 20, 50), "image_sources": ("cifar10", "mnist5k", "fashion5k"), "side": 32, "dnn_width": 2048,
+        "cnn_epochs": (0, 1, 5, 20, 50), "losses": ("ce", "mse"),
+        "image_sources": ("cifar10", "mnist5k", "fashion5k"), "side": 32, "dnn_width": 2048,
         "cnn_width": 128, "source_per_class": 400, "series_sources": ("osuleaf", "acsf1"), "series_epochs": (0, 5, 50),
         "length": 150, "real": ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"), "real_side": 128,
         "sounds": ("crepe-tiny", "crepe-full", "speech-embedding"), "image_tasks": ("digits", "stl10", "photos", "svhn"),
@@ -63,45 +67,39 @@ INNER = 5 / 7
 
 
 def cells(
-    *, families, dnn_depth, cnn_depth, dnn_epochs, cnn_epochs, image_sources, series_sources, series_epochs, real, sounds,
-    image_tasks, real_tasks, series_tasks, seeds, **rest
+    *, families, dnn_depth, cnn_depth, dnn_epochs, cnn_epochs, losses, image_sources, series_sources, series_epochs, real,
+    sounds, image_tasks, real_tasks, series_tasks, seeds, **rest
 ):  # fmt: skip
     """One piece per source and seed, with the tasks for which it is a candidate."""
-    small = [
-        (family, depth, home, epochs)
+    depths, grades = {"dnn": dnn_depth, "cnn": cnn_depth}, {"dnn": dnn_epochs, "cnn": cnn_epochs}
+    plans = [
+        ((family, depth, home, epochs, loss), image_tasks, series_tasks)
         for family in families
-        for depth, epochs in itertools.product(
-            *((dnn_depth, dnn_epochs) if family == "dnn" else (cnn_depth, cnn_epochs))
-        )
-        for home in (
-            image_sources if epochs else image_sources[:1]
-        )  # at random they do not differ by what they never saw
+        for depth, epochs in itertools.product(depths[family], grades[family])
+        for home, loss in _lives(epochs, image_sources, losses)
     ]
-    plans = [(one, image_tasks, series_tasks) for one in small]
     plans += [
-        (("series", depth, home, epochs), (), series_tasks)
+        (("series", depth, home, epochs, loss), (), series_tasks)
         for depth, epochs in itertools.product(SERIES_DEPTHS, series_epochs)
-        for home in (series_sources if epochs else series_sources[:1])
+        for home, loss in _lives(epochs, series_sources, ("ce",))
     ]
-    plans += [((name, 0, twin, 0), real_tasks, ()) for name in real for twin in ("trained", "untrained")]
-    plans += [((name, 0, twin, 0), (), series_tasks) for name in sounds for twin in ("trained", "untrained")]
+    twins = ("trained", "untrained")
+    plans += [((name, 0, twin, 0, "ce"), real_tasks, ()) for name, twin in itertools.product(real, twins)]
+    plans += [((name, 0, twin, 0, "ce"), (), series_tasks) for name, twin in itertools.product(sounds, twins)]
+    names = ("family", "depth", "home", "epochs", "source_loss")
     return [
-        {
-            "family": family,
-            "depth": depth,
-            "home": home,
-            "epochs": epochs,
-            "seed": seed,
-            "images": images,
-            "series": series,
-        }
-        | rest
+        dict(zip(names, source, strict=True)) | {"seed": seed, "images": images, "series": series} | rest
         for seed in range(seeds)
-        for (family, depth, home, epochs), images, series in plans
+        for source, images, series in plans
     ]
 
 
-def source_of(family, depth, home, epochs, seed, *, side, length, real_side, widths, per_class):
+def _lives(epochs, homes, losses):
+    """What a source may have been trained on and by; those at random do not differ by what they never saw."""
+    return list(itertools.product(homes, losses))[: None if epochs else 1]
+
+
+def source_of(family, depth, home, epochs, loss, seed, *, side, length, real_side, widths, per_class):
     """(source, its accuracy on its own task, or NaN where that has no data here)."""
     if family not in (*FAMILIES, "series"):
         options = {"side": real_side} if family.startswith("efficientnet") else {}
@@ -116,53 +114,32 @@ def source_of(family, depth, home, epochs, seed, *, side, length, real_side, wid
     else:
         most = int(np.bincount(own.y_train).min())
         recipe = Recipe(
-            epochs=epochs, batch=16 if family == "series" else 32, patience=0, learning_rate=RATES[network],
+            loss=loss, epochs=epochs, batch=16 if family == "series" else 32, patience=0, learning_rate=RATES[network],
             per_class=min(per_class, most),
         )  # fmt: skip
         source = train(network, own, seed=42 + seed, recipe=recipe, **sizes).source
-    return source, source_quality(source, own, loss="ce")["source_test_accuracy"]
+    return source, source_quality(source, own, loss=loss)["source_test_accuracy"]
 
 
 def compute(
-    key, *, family, depth, home, epochs, seed, images, series, side, dnn_width, cnn_width, source_per_class, length, real_side,
-    maps, examples, scored, test, steps, batch
+    key, *, family, depth, home, epochs, source_loss, seed, images, series, side, dnn_width, cnn_width, source_per_class, length,
+    real_side, maps, examples, scored, test, steps, batch
 ):  # fmt: skip
     """One row per task and input map: every score, and the test accuracy after training."""
     source, accuracy = source_of(
-        family, depth, home, epochs, seed, side=side, length=length, real_side=real_side, per_class=source_per_class,
-        widths={"dnn": dnn_width, "cnn": cnn_width},
+        family, depth, home, epochs, source_loss, seed, side=side, length=length, real_side=real_side,
+        per_class=source_per_class, widths={"dnn": dnn_width, "cnn": cnn_width},
     )  # fmt: skip
+    place = {"family": family, "depth": depth, "home": home, "epochs": epochs, "source_loss": source_loss}
+    sizes = {"examples": examples, "scored": scored, "test": test, "steps": steps, "batch": batch, "seed": seed}
     of_images, rows = len(source.input_shape) == 3, []
     for number, name in enumerate((*images, *series)):
-        task = load_task(name)
-        kinds = maps if of_images == (name in images) else tuple(one for one in maps if one == "fc")
+        task, own = load_task(name), jax.random.fold_in(jax.random.fold_in(key, seed), number)
         if name == home or task.num_classes > source.num_outputs:
             continue
-        for one in kinds:
-            candidate = Candidate(name, family, one, INNER)
-            own = jax.random.fold_in(jax.random.fold_in(key, seed), number)
-            place = {
-                "family": family,
-                "depth": depth,
-                "home": home,
-                "epochs": epochs,
-                "task": name,
-                "map": one,
-                "seed": seed,
-            }
-            found = measured(
-                source,
-                candidate,
-                task,
-                examples=examples,
-                scored=scored,
-                test=test,
-                steps=steps,
-                batch=batch,
-                seed=seed,
-                key=own,
-            )
-            rows.append(place | {"source_accuracy": accuracy} | found)
+        for one in maps if of_images == (name in images) else tuple(one for one in maps if one == "fc"):
+            found = measured(source, Candidate(name, family, one, INNER), task, **sizes, key=own)
+            rows.append(place | {"task": name, "map": one, "seed": seed, "source_accuracy": accuracy} | found)
     return rows
 
 

@@ -23,7 +23,7 @@ from ..tasks import Task
 
 OUTSIDE = r",(?![^()]*\))"  # a comma that is not within brackets, such as those of a shape
 KINDS = {1: "vectors", 2: "series", 3: "images"}  # by axes of one input
-OUTPUT_MAPS = ("random", "frequency", "bayesian")
+OUTPUT_MAPS = ("frequency", "random", "bayesian")
 SMALL = "per_class=400,epochs=10,batch=32,patience=0"  # how the small networks of `EVERY` are trained
 EVERY = (  # what "all" stands for; those that do not fit a task say so
     *(f"{family}:task={task},{sizes},width={width},{SMALL}"
@@ -41,7 +41,7 @@ class Candidate(NamedTuple):
     source: str  # as `read_source` takes it
     input_map: str = "fc"
     inner: float = INNER  # side of the image in a prompt, share of the source's
-    output_map: str = "random"
+    output_map: str = "frequency"
 
 
 def read_source(words: str) -> tuple[str, dict]:

@@ -25,7 +25,7 @@ def add(commands) -> None:
         "--window", default="", metavar="W[,W]", help="shares of the side inside a prompt (default: 0.714)"
     )
     ranking.add_argument(
-        "--output", default="random", metavar="B[,B]", help="random, frequency, bayesian (default: random)"
+        "--output", default="frequency", metavar="B[,B]", help="frequency, random, bayesian (default: frequency)"
     )
     ranking.add_argument("--examples", type=int, default=50, metavar="N", help="training examples (default: 50)")
     ranking.add_argument("--draws", type=int, default=1, metavar="K", help="draws of examples (default: 1)")

@@ -66,7 +66,7 @@ def rank(
     *,
     input_maps: Sequence[str] = ("fc", "vp"),
     inners: Sequence[float] = (INNER,),
-    output_maps: Sequence[str] = ("random",),
+    output_maps: Sequence[str] = ("frequency",),
     examples: int = 50,
     draws: int = 1,
     steps: int = 500,
@@ -85,7 +85,8 @@ def rank(
     sources : sources in words (see `read_source`), or "all" for those of `EVERY`.
     input_maps : names of `INPUT_MAPS`.
     inners : sizes of the window inside a prompt, as shares of the source's side.
-    output_maps : "random", "frequency", "bayesian".
+    output_maps : "frequency", "random", "bayesian". The first and the last are chosen by the labels of all examples, of those
+        that are left out too, which flatters the forecast a little where a source has many more classes than the task.
     examples : training examples of every draw, the classes in turn; fewer where a task has fewer.
     draws : how many times examples and random weights are drawn.
     steps, loss : the training that one can afford, by the authors' optimiser with all examples at every step.

@@ -97,7 +97,7 @@ def test_what_was_finished_before_an_interruption_is_returned():
         (("digits", []), {}, "there is no source among the candidates"),
         (("digits", WIDE), {"input_maps": ("none",)}, "input map 'none': choose from fc, vp, vp_fc, watermark"),
         (("digits", WIDE), {"inners": (1.5,)}, "window 1.5: give shares"),
-        (("digits", WIDE), {"output_maps": ("best",)}, "output mapping 'best': choose from random"),
+        (("digits", WIDE), {"output_maps": ("best",)}, "output mapping 'best': choose from frequency"),
     ],
 )
 def test_mistakes_are_said_before_anything_is_loaded(arguments, options, said):

@@ -24,6 +24,7 @@ def table(noise: dict[str, float], sources: int = 24, seeds: int = 3, seed: int 
                         "depth": number,
                         "home": "mnist5k",
                         "epochs": 1,
+                        "source_loss": "ce",
                         "task": task,
                         "map": name,
                     }
