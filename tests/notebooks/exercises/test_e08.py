@@ -1,149 +1,57 @@
-"""The checkers of notebook 08 refuse typical wrong answers with words that help, and accept right ones of other forms."""
+"""The checkers of notebook 08 accept what is right in another form, and refuse typical mistakes with words that help."""
 
 import numpy as np
-import pytest
 
-from notebooks.exercises import check
+from notebooks.exercises import check, checkers
 
-EPS = float(np.finfo(np.float32).eps)
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda n, ct, cs, d: (ct, cs, d), "How many examples"),
-        (lambda n, ct, cs, d: (n * cs, n * cs, n * d), "How many rows has b"),
-        (lambda n, ct, cs, d: (n * ct * cs, n * cs, n * d), "at once"),
-        (lambda n, ct, cs, d: (n * ct, n * cs, n * ct), "How many columns"),
-        (lambda n, ct, cs, d: n * ct, "three numbers"),
-        (lambda n, ct, cs, d: ..., "returned nothing"),
-    ],
-)
-def test_passes_wrong(answer, words):
-    found = check("08.1", answer)
-    assert not found and words in found.words
+puzzle, split_of = checkers("08").puzzle, checkers("08").split_of
 
 
-def test_passes_right():
-    assert check("08.1", lambda n, ct, cs, d: [n * ct, n * cs, n * d])
+def refused(number, *answers, words):
+    result = check(number, *answers)
+    assert not result and words in result.words, result.words
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda v: int((v > 0).sum()), "no proof"),
-        (lambda v: int((v > len(v) * np.finfo(float).eps * v.max()).sum()), "float32"),
-        (lambda v: int((v > EPS * v.max()).sum()), "size of the matrix"),
-        (lambda v: len(v), "lie above"),
-    ],
-)
-def test_trustworthy_wrong(answer, words):
-    found = check("08.2", answer)
-    assert not found and words in found.words
+def test_the_puzzle_is_one():
+    across, within = split_of(*puzzle())
+    assert across < -0.9 and abs(within) < 0.25
 
 
-def test_trustworthy_right():
-    assert check("08.2", lambda v: len([one for one in v if float(one) > len(v) * EPS * float(max(v))]))
+def test_confounder():
+    def by_depth(x, y):
+        return split_of(x, y)[0], np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(x, y, strict=True)])
+
+    def pooled(x, y):
+        return split_of(x, y)[0], np.corrcoef(x.ravel(), y.ravel())[0, 1]
+
+    assert check("08.2", split_of, "B") and check("08.2", by_depth, "B")
+    refused("08.2", split_of, "A", words="SAME depth")
+    refused("08.2", split_of, "C", words='"A" or "B"')
+    refused("08.2", pooled, "B", words="mixes depths")
+    refused("08.2", lambda x, y: split_of(x, y)[::-1], "B", words="order")
+    refused("08.2", lambda x, y: split_of(x, y)[0], "B", words="two numbers")
+    refused("08.2", lambda x, y: (pooled(x, y)[1], split_of(x, y)[1]), "B", words="mixes seeds")
 
 
-def _greedy(counts):
-    counts, b = np.array(counts, float), np.zeros(np.shape(counts))
-    pairs = sorted(np.ndindex(counts.shape), key=lambda pair: -counts[pair])
-    for t, s in pairs:
-        if not b[t].any() and not b[:, s].any():
-            b[t, s] = 1
-    return b
+def shares(x, y, *, own=False, through_zero=False):
+    out = []
+    for seed in range(len(x)):
+        rest = np.delete(np.arange(len(x)), seed)
+        slope, constant = np.polyfit(x[rest].ravel(), y[rest].ravel(), 1)
+        middle = y[seed].mean() if own else y[rest].mean()
+        if own:
+            constant = middle - slope * x[seed].mean()
+        if through_zero:
+            slope, constant = (x[rest] * y[rest]).sum() / (x[rest] ** 2).sum(), 0.0
+            middle = 0.0
+        out.append(1 - ((y[seed] - constant - slope * x[seed]) ** 2).sum() / ((y[seed] - middle) ** 2).sum())
+    return np.array(out)
 
 
-def _in_turn(counts):
-    free, b = np.array(counts, float), np.zeros(np.shape(counts))
-    for t in range(len(free)):
-        s = free[t].argmax()
-        b[t, s], free[:, s] = 1, -1
-    return b
-
-
-def _spoils(counts):
-    b = _greedy(counts)
-    counts[:] = 0
-    return b
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda counts: np.eye(counts.shape[1])[counts.argmax(1)], "some took the same"),
-        (_in_turn, "in the order of their numbers"),
-        (_spoils, "copy"),
-        (lambda counts: _greedy(counts).T, "shape"),
-        (lambda counts: counts / counts.sum(1, keepdims=True), "one 1"),
-    ],
-)
-def test_mapping_wrong(answer, words):
-    found = check("08.3", answer)
-    assert not found and words in found.words
-
-
-def test_mapping_right():
-    assert check("08.3", _greedy)
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (np.eye(4), "best case"),
-        (np.diag([4.0, 0, 0, 0]), "best case"),
-        (np.ones((3, 3)), "4 x 4"),
-        (2 * np.ones((4, 4)), "trace"),
-        (np.kron(np.eye(2), np.ones((2, 2))), "one eigenvalue"),
-        (4 * np.outer([0.8, 0.6, 0, 0], [0.8, 0.6, 0, 0]), "evenly"),
-        (np.array([[1, 2, 0, 0], [2, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]), "negative"),
-        (np.triu(np.ones((4, 4))), "symmetric"),
-    ],
-)
-def test_worst_wrong(answer, words):
-    found = check("08.4", answer)
-    assert not found and words in found.words
-
-
-def test_worst_right():
-    signs = np.array([1, -1, -1, 1])
-    assert check("08.4", np.outer(signs, signs)) and check("08.4", np.ones((4, 4)))
-
-
-def _estimator(draw, error=lambda s: s.std(ddof=1) / len(s) ** 0.5, mean=np.mean, extra=0):
-    def hutchinson(matvec, n, probes, rng):
-        samples = np.array([(z := draw(rng, n)) @ matvec(z) for _ in range(probes + extra)])
-        return mean(samples), error(samples)
-
-    return hutchinson
-
-
-def _signs(rng, n):
-    return rng.choice([-1.0, 1.0], size=n)
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (_estimator(lambda rng, n: rng.integers(0, 2, n).astype(float)), "+1 and -1"),
-        (_estimator(lambda rng, n: rng.normal(size=n)), "+1 and -1"),
-        (_estimator(_signs, error=lambda s: s.std(ddof=1)), "sqrt(B)"),
-        (_estimator(_signs, error=lambda s: s.std(ddof=1) / len(s)), "times as much"),
-        (_estimator(_signs, mean=np.sum), "MEAN"),
-        (_estimator(_signs, extra=5), "one a probe"),
-        (lambda matvec, n, probes, rng: 1.0, "standard error"),
-    ],
-)
-def test_hutchinson_wrong(answer, words):
-    found = check("08.5", answer)
-    assert not found and words in found.words
-
-
-def test_hutchinson_right_also_in_one_batch():
-    def at_once(matvec, n, probes, rng):
-        z = 2.0 * rng.integers(0, 2, size=(n, probes)) - 1
-        samples = (z * matvec(z)).sum(0)
-        return samples.mean(), samples.std(ddof=1) / probes**0.5
-
-    assert check("08.5", _estimator(_signs)) and check("08.5", at_once)
+def test_out_of_sample():
+    assert check("08.3", shares)
+    refused("08.3", lambda x, y: np.full(5, np.corrcoef(x.ravel(), y.ravel())[0, 1] ** 2), words="Leave the seed out")
+    refused("08.3", lambda x, y: shares(x, y, own=True), words="constants too")
+    refused("08.3", lambda x, y: shares(x, y, through_zero=True), words="forced through zero")
+    refused("08.3", lambda x, y: shares(x, y).mean(), words="one number per seed")
+    refused("08.3", lambda x, y: shares(x, y) ** 2, words="off by")
