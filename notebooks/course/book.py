@@ -1,7 +1,7 @@
 """The course as a static site that needs no network, neither to be built nor to be read: Sphinx, its theme and MathJax are
 installed packages.
 
-Pages are the executed notebooks with their code folded, the glossary, the instructor guide, and the gallery of figures; beside
+Pages are the executed notebooks, the glossary, the instructor guide, and the gallery of figures; beside
 them slides, and the notebooks to download in versions for students and teachers.
 """
 
@@ -19,7 +19,7 @@ from mrntk.app.stories import told
 from mrntk.support.errors import MrntkError
 from mrntk.support.files import ensure_writable
 from notebooks.course import guide, links, versions
-from notebooks.course.notebooks import exercises, notebooks_folder, sources, title
+from notebooks.course.notebooks import exercises, notebooks_folder, only_shows, sources, title
 from notebooks.course.slides import markdown, slides
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -113,12 +113,12 @@ def mathjax_folder() -> Path:
 
 
 def page(notebook: NotebookNode, name: str) -> NotebookNode:
-    """An executed notebook as a page: code folded, pictures with their descriptions, widgets as pictures, links to versions."""
+    """An executed notebook as a page: what only shows is folded, pictures described, widgets as pictures, versions linked."""
     empty = [one.cell for one in exercises(notebook)]
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
             continue
-        cell.metadata["tags"] = [*cell.metadata.get("tags", []), *([] if index in empty else ["hide-input"])]
+        cell.metadata["tags"] = [*cell.metadata.get("tags", []), *(["hide-input"] if only_shows(cell) else [])]
         if index in empty:
             cell.outputs = []
         for output in list(cell.outputs):
@@ -161,7 +161,7 @@ def index(notebooks: dict[str, NotebookNode]) -> str:
         "# Model reprogramming, through its neural tangent kernel",
         "",
         "A course that derives the theory, checks every step, and regenerates every figure. Every page is a notebook that was",
-        "run; its code is folded and can be unfolded.",
+        "run; code that only draws or tabulates is folded and can be unfolded.",
         "",
         "**[Start with notebook 00](notebooks/00_start_here.ipynb)** · [what came out](figures/README.md) · "
         "[for those who teach](notebooks/instructor_guide.md)",

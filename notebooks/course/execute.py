@@ -9,8 +9,9 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from mrntk.support.compiled import compiled_environment
+from mrntk.support.errors import MrntkError
 from mrntk.support.files import write_atomically
-from notebooks.course.notebooks import notebooks_folder, read, source_hash
+from notebooks.course.notebooks import main_picture, notebooks_folder, only_shows, read, source_hash, title
 
 
 def run(notebook: NotebookNode, scale: str, timeout: int = 900) -> NotebookNode:
@@ -33,12 +34,32 @@ def _same_widget_names(notebook: NotebookNode) -> NotebookNode:
     return nbformat.reads(content, as_version=4)
 
 
+def _with_opening(notebook: NotebookNode):
+    """Show in the cell that calls `opening` what this very run has drawn.
+
+    Raises
+    ------
+    MrntkError
+        If no cell with the tag `main-picture` draws one.
+    """
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "opening(" in cell.source:
+            drawn = main_picture(notebook)
+            if drawn is None:
+                raise MrntkError(f"{title(notebook)}: it opens with a picture, but no cell has the tag main-picture.")
+            (output,) = cell.outputs
+            output.data, output.metadata = copy.deepcopy(drawn["data"]), copy.deepcopy(drawn["metadata"])
+
+
 def executed(path: Path, scale: str) -> NotebookNode:
     """The notebook at `path` (Markdown) as it is committed: run, with the hash of the text that its outputs belong to."""
     notebook = run(read(path), scale)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:03d}"
         cell.metadata.pop("execution", None)  # time stamps
+        if only_shows(cell):  # Lab folds it
+            cell.metadata["jupyter"] = {"source_hidden": True}
+    _with_opening(notebook)
     notebook.metadata.get("jupytext", {}).pop("text_representation", None)  # as `jupytext --sync` writes it
     notebook.metadata["mrntk"] = {"scale": scale, "source": source_hash(notebook)}
     return notebook

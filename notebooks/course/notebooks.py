@@ -16,6 +16,8 @@ from mrntk.support.errors import MrntkError
 EXERCISE = re.compile(r"^### Exercise (\d\d\.\d+) · (.+) \((★+), (\d+) minutes\)$", re.M)
 TIME = re.compile(r"\*\*Time\*\* \| (\d+) minutes of teaching, (\d+) minutes of exercises")
 _FOLDED = re.compile(r"<details><summary>(Hint \d+|Solution)</summary>\n\n(.*?)\n\n</details>", re.S)
+_SHOWS = re.compile(r"\b(picture|opening|conclude|Markdown|gallery\.\w+|\w*Explorer)\(")
+_TEACHES = re.compile(r"\bassert\b|np\.testing\.")
 _CODE = re.compile(r"```python\n(.*?)\n```", re.S)
 
 
@@ -77,6 +79,21 @@ def section(notebook: NotebookNode, heading: str) -> str:
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     found = re.search(rf"^## {re.escape(heading)}$\n(.*?)(?=^## |\Z)", text, re.S | re.M)
     return found[1].strip() if found else ""
+
+
+def main_picture(notebook: NotebookNode) -> NotebookNode | None:
+    """What the cell with the tag `main-picture` drew; None in a notebook that was not run, or has no such cell."""
+    for cell in notebook.cells:
+        if "main-picture" in cell.metadata.get("tags", []):
+            return next((one for one in cell.get("outputs", []) if "image/png" in one.get("data", {})), None)
+    return None
+
+
+def only_shows(cell: NotebookNode) -> bool:
+    """Whether a cell's code draws, tabulates or words what others computed, and checks nothing: a reader may skip it."""
+    if cell.cell_type != "code" or "exercise" in cell.metadata.get("tags", []):
+        return False
+    return bool(_SHOWS.search(cell.source)) and not _TEACHES.search(cell.source)
 
 
 @dataclass(frozen=True)

@@ -6,29 +6,39 @@ from notebooks.exercises import call, close, exercise, expect
 
 
 @exercise("00.1")
-def images_per_class(answer):
-    expect(float(answer) == int(answer), "An image is in or out: give a whole number.")
-    expect(answer > 0, "One image per class can be fitted; how many more?")
+def fc_block(answer):
+    rng = np.random.default_rng(0)
+    x_i, x_j, g_i, g_j = rng.normal(size=6), rng.normal(size=6), rng.normal(size=(3, 5)), rng.normal(size=(3, 5))
+    found = np.asarray(call(answer, x_i, x_j, g_i, g_j, name="fc_block"), float)
+    expect(found.shape == (3, 3), f"The block should be c_T x c_T, here (3, 3); yours has the shape {found.shape}.")
+    right = (x_i @ x_j + 1) * g_i @ g_j.T
+    expect(not np.allclose(found, (x_i @ x_j) * g_i @ g_j.T), "The layer's constant c is trained too: where is its 1?")
     expect(
-        answer != 38, "38 images fit in all, since each has ten outputs; how many is that for each of the ten classes?"
+        not np.allclose(found, right.T), "Rows belong to image i and columns to image j; yours are the other way round."
     )
-    expect(answer != 384, "Each of the N images has ten outputs, and all of them must be fitted.")
-    expect(
-        answer * 100 <= 384,
-        f"With {answer} images per class there are {100 * answer} outputs, but only 384 prompt pixels.",
-    )
-    expect((answer + 1) * 100 > 384, "That many can be fitted, but one more a class can, too.")
-    return "With one image per class more, some labels are out of reach, to first order."
+    close(found, right, "the block of two random images")
+    return "Two likenesses multiplied: that of the images, and that of the source's gradients at them."
 
 
 @exercise("00.2")
-def largest_step(answer):
-    values = np.array([0.3, 7.0, 2.0])
-    found = call(answer, values, 5, name="largest_step")
-    expect(not np.isclose(found, 5 / 7), "At that step the top mode is gone in one step. It may be twice as large.")
-    expect(not np.isclose(found, 2 / 7), "The loss is a mean over the examples: is N there?")
-    close(found, 10 / 7, "the largest step for eigenvalues 0.3, 7, 2 and N = 5")
-    return "The largest eigenvalue sets the pace."
+def loss_left(answer):
+    rng = np.random.default_rng(1)
+    rows, r, n = rng.normal(size=(6, 3)), rng.normal(size=6), 3
+    theta = rows @ rows.T  # of rank 3
+    values, vectors = np.linalg.eigh(theta)
+    parts = (vectors.T @ r) ** 2
+    found = float(call(answer, theta, r, n, name="loss_left"))
+    right = parts[:3].sum() / (2 * n)
+    expect(
+        not np.isclose(found, parts[3:].sum() / (2 * n)),
+        "That is the part that is learned. What is left is the other one.",
+    )
+    expect(not np.isclose(found, right * 2 * n), "The loss is half of a mean over the examples: is 1/(2n) there?")
+    expect(not np.isclose(found, r @ r / (2 * n)), "That is the loss before training; some of it can be learned.")
+    close(found, right, "what is left of a kernel of rank 3 with 6 outputs")
+    full = rows @ rows.T + np.eye(6)
+    close(float(call(answer, full, r, n, name="loss_left")), 0.0, "what is left where every eigenvalue is positive")
+    return "That is the floor of the predicted learning curve, known before the first step."
 
 
 @exercise("00.3")

@@ -10,19 +10,72 @@ from mrntk.model.output_maps import frequency_mapping
 from notebooks.exercises import NotYet, call, close, exercise, expect
 
 
+def _trained_first_layer(images, seed):
+    """(W_1 before, W_1 after) some steps of gradient descent of a small smooth network on random labels."""
+    rng, z = np.random.default_rng(seed), images.reshape(len(images), -1)
+    first, last = rng.normal(size=(5, z.shape[1])), rng.normal(size=(3, 5))
+    labels, before = np.eye(3)[rng.integers(3, size=len(z))], first.copy()
+    for _ in range(5):
+        hidden = np.tanh(z @ first.T)
+        error = hidden @ last.T - labels
+        back = (error @ last) * (1 - hidden**2)  # e_i, (N, 5)
+        first, last = first - 0.01 * back.T @ z, last - 0.01 * error.T @ hidden
+    return before, first
+
+
+def _training_images(rng, shape):
+    """Images, some of negative values, with pixels that are always 0, constant, of mean 0, or on in one image alone."""
+    images = rng.normal(size=(6, *shape))
+    flat = images.reshape(6, -1)
+    flat[:, ::3] = 0
+    flat[:, 1::7] = 0.4  # always on
+    flat[:, 2::7] -= flat[:, 2::7].mean(0)
+    flat[:, 2::7] = np.round(flat[:, 2::7] * 8) / 8
+    flat[-1, 2::7] = -flat[:-1, 2::7].sum(0)  # exactly of mean 0
+    flat[:, 4::9] = 0
+    flat[2, 4::9] = 1  # on once
+    return images
+
+
 @exercise("03.1")
-def frame_entries(answer):
-    for side, inner, channels in ((10, 7, 2), (32, 28, 3), (29, 4, 1)):
-        found = float(call(answer, side, inner, channels, name="frame_entries"))
-        right = int(frame_mask((channels, side, side), (inner, inner)).sum())
-        where = f"For side {side}, inner {inner} and {channels} channels"
+def still_random(answer):
+    rng = np.random.default_rng(1)
+    for shape, inner in (((1, 8, 8), 4), ((2, 9, 9), 5)):
+        images, mask = _training_images(rng, shape), frame_mask(shape, (inner, inner))
+        before, after = _trained_first_layer(images, seed=inner)
+        right = mask & (before == after).all(0).reshape(shape)
+        found = np.asarray(call(answer, images.copy(), mask.copy(), name="still_random"))
+        expect(found.shape == shape, f"The result should have the mask's shape {shape}; yours has {found.shape}.")
+        expect(found.dtype == bool, "Return a boolean array, True where the weights are as at the start.")
+        if np.array_equal(found, right):
+            continue
         expect(
-            found != channels * (side - inner) ** 2, f"{where}: the frame is no small square of side (side - inner)."
+            not np.array_equal(found & mask, right) or not (found & ~mask).any(),
+            "There are pixels of the window among yours: a prompt trains its frame alone.",
         )
-        expect(found != channels * inner**2, f"{where}: you counted the window. What is trained lies around it.")
-        expect(channels == 1 or found != right / channels, f"{where}: every channel has a frame of its own.")
-        expect(found == right, f"{where} a mask has {right} entries; yours gives {found:g}.")
-    return "Canvas less window, in every channel."
+        expect(
+            not np.array_equal(found, mask & ~right), "Those are the pixels whose weights did move; take the others."
+        )
+        wrong, missed = found & ~right & mask, right & ~found
+        never, values = (images == 0).all(0), images[:, wrong] if wrong.any() else np.ones((1, 1))
+        expect(
+            not (wrong & ~never & (np.ptp(images, axis=0) == 0)).any(),
+            "One of your pixels is constant, but not 0. Its gradient is the sum of the e_i times that constant.",
+        )
+        expect(
+            not (np.abs(values.mean(0)) < 1e-12).any(),
+            "One of your pixels has the mean 0 and is not always 0. The e_i differ, so the sum of e_i z_i need not vanish.",
+        )
+        expect(
+            not (wrong & (images == 0).any(0)).any(), "One of your pixels is 0 in some images, and on in at least one."
+        )
+        raise NotYet(
+            f"In a network that was trained on the checker's images, {right.sum()} pixels of the frame kept their start. You "
+            f"took {wrong.sum()} others for such, and missed {missed.sum()}."
+        )
+    return (
+        "Checked by training a network: these weights, and no others of the frame, are bit by bit as they were drawn."
+    )
 
 
 def _prompt(x, delta, mask):
@@ -121,34 +174,61 @@ def _in_turn(counts):
     return np.array(chosen)
 
 
-def _entries(side, share, channels):
-    return channels * (side**2 - round(share * side) ** 2)
+def _matrices(a, b):
+    """A and B as symmetric positive semidefinite matrices with A - B positive semidefinite."""
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    expect(
+        a.ndim == 2 and a.shape == b.shape and a.shape[0] == a.shape[1],
+        f"A and B should be square and of one size; yours have the shapes {a.shape} and {b.shape}.",
+    )
+    scale = max(np.abs(a).max(), np.abs(b).max(), 1e-300)
+    for name, matrix in (("A", a), ("B", b)):
+        expect(bool(np.allclose(matrix, matrix.T)), f"{name} is not symmetric.")
+        least = np.linalg.eigvalsh(matrix)[0]
+        expect(least > -1e-9 * scale, f"{name} has the eigenvalue {least:.3g}: it is not positive semidefinite.")
+    ends = np.linalg.eigvalsh(a - b)[[0, -1]]
+    expect(
+        ends[1] > 1e-9 * scale or ends[0] > -1e-9 * scale,
+        "A - B has no positive eigenvalue: A is the larger one; you gave them the other way round.",
+    )
+    expect(ends[0] > -1e-9 * scale, f"A - B has the eigenvalue {ends[0]:.3g}: A is not the larger kernel.")
+    return a, b
+
+
+def _left(kernel, r, tau):
+    """exp(-tau kernel) r."""
+    values, vectors = np.linalg.eigh(kernel)
+    return vectors @ (np.exp(-tau * values) * (vectors.T @ r))
 
 
 @exercise("03.4")
-def smallest_side(answer):
-    for examples, classes, channels, share in (
-        (100, 10, 1, 5 / 7),
-        (100, 10, 3, 5 / 7),
-        (40, 7, 1, 0.9),
-        (500, 10, 3, 0.5),
-    ):
-        found = call(answer, examples, classes, channels, share, name="smallest_side")
-        expect(float(found) == int(found), f"A side is a whole number of pixels; yours is {found}.")
-        found = int(found)
-        needed = examples * classes
-        where = f"For {examples} examples, {classes} classes, {channels} channel(s) and share {share:.2g}"
-        right = next(side for side in range(1, 10_000) if _entries(side, share, channels) >= needed)
-        only_examples = next(side for side in range(1, 10_000) if _entries(side, share, channels) >= examples)
-        expect(
-            found != only_examples, f"{where}: each example has {classes} outputs, and each output needs a direction."
-        )
-        expect(
-            found >= 1 and _entries(found, share, channels) >= needed,
-            f"{where} the side {found} has too few frame entries.",
-        )
-        expect(found == right, f"{where} the side {found} is enough, but a smaller one is too.")
-    return "The frame's entries grow with the square of the side, so ten times the outputs ask for about three times the side."
+def larger_rest(a, b, r, tau):
+    a, b = _matrices(a, b)
+    r, tau = np.asarray(r, float).ravel(), float(tau)
+    expect(len(r) == len(a), f"r has {len(r)} entries; give {len(a)}, one for each row of A.")
+    expect(
+        bool(np.linalg.norm(r) > 0) and np.isfinite(tau) and tau > 0,
+        "Give a residual that is not 0, and a time above 0.",
+    )
+    commute = np.abs(a @ b - b @ a).max() <= 1e-9 * max(np.abs(a @ b).max(), 1e-300)
+    expect(
+        not commute,
+        "A and B have common eigenvectors, and along each of them A is at least as fast: like that it cannot fall behind.",
+    )
+    rest_a, rest_b = _left(a, r, tau), _left(b, r, tau)
+    loss_a, loss_b, start = rest_a @ rest_a, rest_b @ rest_b, r @ r
+    expect(loss_a > 1e-24 * start, f"At time {tau:g} nothing is left by A, to rounding: give it less time.")
+    slow = np.linalg.eigh(a)
+    along = (slow[1][:, 0] @ r) ** 2 / start
+    expect(
+        loss_a >= 2 * loss_b,
+        f"At time {tau:g} A has left {loss_a / start:.3g} of the loss and B {loss_b / start:.3g}. A's slowest eigenvalue is "
+        f"{slow[0][0]:.3g}, and {along:.0%} of r's square lies along its eigenvector: is there something that B learns faster?",
+    )
+    return (
+        f"At the start A's loss falls {(r @ a @ r) / max(r @ b @ r, 1e-300):.3g} times as fast as B's, and at time {tau:g} it is "
+        f"{loss_a / max(loss_b, 1e-300):.3g} times as large."
+    )
 
 
 def _expanding(answer, W, c, P, mask):

@@ -55,7 +55,7 @@ def scaled(answer):
     truth = _gram(np.stack([_numerical(lambda theta, one=one: source(one * theta), s) for one in z]))
     found = np.asarray(call(answer, g, z, s, name="kernel_of_scaling"), float)
     if found.shape == truth.shape:
-        expect(not np.allclose(found, _gram(g)), "That is the watermark's kernel. What is d a_p / d s_p here?")
+        expect(not np.allclose(found, _gram(g)), "That is the watermark's kernel. What is d a_p / d gamma_p here?")
         whole = np.einsum("ip,jp->ij", z, z)[:, None, :, None] * _gram(g)
         expect(
             not np.allclose(found, whole),
@@ -63,18 +63,18 @@ def scaled(answer):
         )
         expect(
             not np.allclose(found, _gram(g * s)),
-            "d a_p / d s_p is not s_p: a_p = z_p s_p is linear in s_p; what is left?",
+            "d a_p / d gamma_p is not gamma_p: a_p = z_p gamma_p is linear in gamma_p; what is left?",
         )
         expect(
             not np.allclose(found, _gram(g * (z * s)[:, None])),
-            "Nearly: you used a(x) = z * s where its derivative with respect to s belongs.",
+            "Nearly: you used a(x) = z * gamma where its derivative with respect to gamma belongs.",
         )
     close(found, truth, "the kernel", rtol=1e-4, atol=1e-6, hint="Theta_A(x, x') is diagonal: write down its entry p.")
     return "Checked against finite differences. Where an image is black, z_p = 0, the scale has nothing to multiply."
 
 
 def _pair(pair, name):
-    """Two symmetric PSD matrices of the same size, (A, B, lambda_min[A o B], the bound)."""
+    """Two positive semidefinite matrices of the same size, (A, B, lambda_min[A o B], the bound)."""
     expect(isinstance(pair, tuple | list) and len(pair) == 2, f"{name} should be a pair (A, B) of matrices.")
     a, b = (np.asarray(one, float) for one in pair)
     expect(
@@ -85,7 +85,7 @@ def _pair(pair, name):
         expect(bool(np.allclose(matrix, matrix.T)), f"{name}: {letter} is not symmetric.")
         least = float(np.linalg.eigvalsh(matrix)[0])
         expect(
-            least > -1e-10, f"{name}: {letter} is not positive semi-definite, its smallest eigenvalue is {least:.3g}."
+            least > -1e-10, f"{name}: {letter} is not positive semidefinite, its smallest eigenvalue is {least:.3g}."
         )
     least = float(np.linalg.eigvalsh(a)[0])
     expect(least > 1e-8, f"{name}: lambda_min[A] is {least:.2g}; it should be above 0, or the bound says nothing.")

@@ -27,7 +27,7 @@ def scale_does_not_matter(answer, factor):
         )
         expect(
             found.shape != (6, 6),
-            "Theta_S^b should be c x c, one row an output, and yours is N_S x N_S: where is Y_S?",
+            "Theta_S^b should be c x c, one row per output, and yours is N_S x N_S: where is Y_S?",
         )
         close(found, theta_s_b(k_s, y, ridge=ridge), f"Theta_S^b at ridge {ridge:g}", hint="Look at Eq. 18 again.")
     expect(
@@ -65,7 +65,9 @@ def where_assumption_3_fails(phi, x_s, s):
     if not callable(phi):
         raise NotYet("The first answer should be the feature map, a function of ONE source input.")
     x_s, s = np.asarray(x_s, float), np.asarray(s, float)
-    expect(x_s.ndim == 2 and s.shape == x_s[0].shape, "x_s should be (N_S, d_S), one source input a row, and s (d_S,).")
+    expect(
+        x_s.ndim == 2 and s.shape == x_s[0].shape, "x_s should be (N_S, d_S), one source input per row, and s (d_S,)."
+    )
     found = assumption3(phi, x_s, s[None])
     expect(
         found.num_features <= found.num_inputs,

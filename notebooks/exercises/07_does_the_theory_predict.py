@@ -1,13 +1,98 @@
 """Checkers of notebook 07, does the theory predict."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 
-from figures.making.statistics import variance_explained
-from notebooks.exercises import NotYet, call, close, exercise, expect
+from notebooks.exercises import NotYet, call, exercise, expect
+
+
+def toy_models() -> list[tuple]:
+    """(f, theta0, y) of exercise 07.1: one model that is linear in theta, and two that are curved."""
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    theta, y = jnp.array(rng.normal(size=3)), jnp.array(rng.normal(size=4))
+    linear, curved, wavy = lambda t: a @ t + 1.0, lambda t: a @ t + 0.4 * (b @ t) ** 2, lambda t: jnp.tanh(a @ t)
+    return [(linear, theta, y), (curved, 0.3 * theta, y), (wavy, theta, 0.3 * y)]
+
+
+def both_trained(f, theta, y, eta, steps):
+    """(theta of real gradient descent, theta of that of the linearised model, f_lin), all from the start theta."""
+    slope = jax.jit(jax.jacobian(f))
+    start, jacobian = theta, slope(theta)
+    real = linear = theta
+
+    def f_lin(theta):
+        return f(start) + jacobian @ (theta - start)
+
+    for _ in range(steps):
+        real = real - eta / len(y) * slope(real).T @ (f(real) - y)
+        linear = linear - eta / len(y) * jacobian.T @ (f_lin(linear) - y)
+    return real, linear, f_lin
+
+
+def share(a, b, whole) -> float:
+    """||a - b|| / ||whole||."""
+    return float(jnp.linalg.norm(a - b) / jnp.linalg.norm(whole))
 
 
 @exercise("07.1")
+def lazy_error(answer):
+    for number, (f, theta, y) in enumerate(toy_models()):
+        eta, steps = 0.05, 12
+        found = np.asarray(call(answer, f, theta, y, eta, steps, name="lazy_error"), float)
+        expect(found.shape == (), f"`lazy_error` should return one number; yours has the shape {found.shape}.")
+        real, linear, f_lin = both_trained(f, theta, y, eta, steps)
+        way = f(real) - f(theta)
+        right = share(f(real), f_lin(linear), way)
+        if number == 0:
+            expect(
+                found < 1e-3,
+                f"For a model that is linear in theta the two trainings are the same, so the error is 0; yours is "
+                f"{found:.2g}. Does the linearised model take the same steps, and from the same start?",
+            )
+            continue
+        if np.isclose(found, right, rtol=1e-3):
+            continue
+
+        def like(value, found=found):
+            return np.isclose(found, value, rtol=1e-3)
+
+        expect(
+            found > 1e-3,
+            "For a curved model yours finds no error. J belongs to the linearised model for the whole training: is it "
+            "still that of `theta0`, or taken anew at every step?",
+        )
+        expect(
+            not like(share(f(real), f_lin(real), way)),
+            "You put the linearised model at the parameters of the REAL training. It has a training of its own.",
+        )
+        expect(
+            not like(share(f(real), f(linear), way)),
+            "You trained the linearised model, and then asked the real f for its outputs. Take f(theta0) + J (theta - theta0).",
+        )
+        expect(
+            not like(share(f(real), f_lin(linear), f(real))), "Divide by how far the outputs have MOVED, f - f(theta0)."
+        )
+        expect(
+            not like(share(f(real), f_lin(linear), f_lin(linear) - f(theta))),
+            "The way in the denominator is that of the real outputs, not of the linearised ones.",
+        )
+        expect(not like(right**2), "These are norms, not their squares: is a root missing?")
+        for factor, words in (
+            (len(y), "a mean over N examples: divide by N"),
+            (2, "half of a mean: your step is doubled"),
+        ):
+            real, linear, f_lin = both_trained(f, theta, y, factor * eta, steps)
+            expect(
+                not like(share(f(real), f_lin(linear), f(real) - f(theta))),
+                f"Your gradient is {factor} times too large. The loss is {words}.",
+            )
+        raise NotYet(f"For a curved model you find {found:.4g}, and {right:.4g} is right.")
+    return f"It is 0 where the model is linear; where it is curved, a moderate step already leaves an error of {right:.0%}."
+
+
+@exercise("07.2")
 def steps_to_tenth(answer):
     rng = np.random.default_rng(1)
     cases = [
@@ -40,93 +125,6 @@ def _first(x, power, modes, share=0.1):
     return int(reached[0]) if len(reached) else -1
 
 
-def puzzle() -> tuple[np.ndarray, np.ndarray]:
-    """Made-up data of exercise 07.2: a functional x and a log loss y, each (6 depths, 8 seeds)."""
-    rng = np.random.default_rng(7)
-    depth = np.arange(6.0)[:, None]
-    return depth + 0.6 * rng.normal(size=(6, 8)), -0.5 * depth + 0.5 * rng.normal(size=(6, 8))
-
-
-def split_of(x, y):
-    """(correlation of the depth means, correlation of what is left without them)."""
-    across = np.corrcoef(x.mean(1), y.mean(1))[0, 1]
-    left = [(one - one.mean(1, keepdims=True)).ravel() for one in (x, y)]
-    return across, np.corrcoef(*left)[0, 1]
-
-
-@exercise("07.2")
-def confounder(split, statement):
-    rng = np.random.default_rng(2)
-    depth = np.arange(5.0)[:, None]
-    noise = rng.normal(size=(2, 5, 30))
-    opposite = 3 * depth + noise[0], -2 * depth + noise[0] + 0.2 * noise[1]  # falls across depths, rises within
-    for x, y in (opposite, puzzle()):
-        found = np.asarray(call(split, x, y, name="split"), float)
-        right = split_of(x, y)
-        expect(found.shape == (2,), "`split` should return two numbers: across depths, and within them.")
-        pooled = np.corrcoef(x.ravel(), y.ravel())[0, 1]
-        expect(
-            not np.isclose(found[1], pooled),
-            "Your second number mixes depths: take each depth's mean away from its row first.",
-        )
-        expect(
-            not np.isclose(found[0], pooled), "Your first number mixes seeds: correlate the means of the depths alone."
-        )
-        expect(
-            not np.allclose(found, right[::-1]) or np.isclose(*right),
-            "The order is (across, within), and yours is the other.",
-        )
-        close(found[0], right[0], "the correlation across depths", rtol=1e-3)
-        means = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(x, y, strict=True)])
-        if not np.isclose(found[1], means, rtol=1e-3):  # one number per depth, averaged, is as good
-            close(found[1], right[1], "the correlation within depths", rtol=1e-3)
-    expect(str(statement) in ("A", "B"), 'Give the statement as "A" or "B".')
-    expect(
-        str(statement) == "B",
-        "Statement A is about sources of the SAME depth. Print both numbers of the puzzle: what is left within a depth?",
-    )
-    return "Depth moved both. The data cannot tell whether x does anything, and within a depth nothing speaks for it."
-
-
-@exercise("07.3")
-def out_of_sample(answer):
-    rng = np.random.default_rng(3)
-    cases = []
-    for strength in (1.0, 0.4, 0.0):
-        x = rng.uniform(size=(5, 6))
-        cases.append((x, 2 + strength * x + 0.1 * rng.normal(size=x.shape)))
-    for x, y in cases:
-        found = np.asarray(call(answer, x, y, name="out_of_sample"), float)
-        expect(
-            found.shape == (5,), f"`out_of_sample` should return one number per seed, (5,); yours has {found.shape}."
-        )
-        in_sample = np.corrcoef(x.ravel(), y.ravel())[0, 1] ** 2
-        expect(
-            not np.allclose(found, in_sample),
-            "That is the share explained in the data that made the fit. Leave the seed out of the fit first.",
-        )
-        own = [_left_out(x, y, seed, own_means=True) for seed in range(5)]
-        expect(
-            not np.allclose(found, own), "The constants too must come from the other seeds, not from the seed left out."
-        )
-        raw = [_left_out(x, y, seed, centred=False) for seed in range(5)]
-        expect(not np.allclose(found, raw), "A line has a constant too: without it, the fit is forced through zero.")
-        table = pd.DataFrame({"x": x.ravel(), "y": y.ravel(), "seed": np.repeat(range(5), 6), "pair": 0})
-        right = variance_explained(table, ["x"], "y", groups=["pair"])[:, 0]
-        close(found, right, "the share explained", hint="Fit on the other seeds; both errors on the seed left out.")
-    return "Where x says nothing, your shares are about zero or below it; an R² inside the sample would never be."
-
-
-def _left_out(x, y, seed, *, own_means=False, centred=True):
-    rest = np.arange(len(x)) != seed
-    of = ~rest if own_means else rest
-    means = (x[of].mean(), y[of].mean()) if centred else (0.0, 0.0)
-    inner = x[rest] - (x[rest].mean() if own_means else means[0]), y[rest] - (y[rest].mean() if own_means else means[1])
-    outer = x[seed] - means[0], y[seed] - means[1]
-    slope = (inner[0] * inner[1]).sum() / (inner[0] ** 2).sum()
-    return 1 - ((outer[1] - slope * outer[0]) ** 2).sum() / (outer[1] ** 2).sum()
-
-
 CALLS = 3
 
 
@@ -141,7 +139,7 @@ def toy_error(alpha: float, bend: float, *, eta: float = 0.1, steps: int = 20) -
     return abs(moved - 1 - linear) / abs(moved)
 
 
-@exercise("07.4")
+@exercise("07.3")
 def alpha_for(answer):
     for bend, tolerance in ((1.0, 0.05), (4.0, 0.05), (2.0, 0.01)):
         calls = []

@@ -1,6 +1,7 @@
-"""Checkers of notebook 10, every figure and every verdict."""
+"""Checkers of notebook 12, every figure and every verdict."""
 
 import numpy as np
+import pandas as pd
 import scipy.stats
 
 from figures.claims import Part, verdict_of
@@ -8,7 +9,7 @@ from mrntk.support.style import t_interval
 from notebooks.exercises import call, close, exercise, expect
 
 
-@exercise("10.1")
+@exercise("12.1")
 def interval(answer):
     z = np.array([1.0, 2.5, 0.5, 3.0, 1.5])
     found, right = np.asarray(call(answer, z, name="interval"), float), np.array(t_interval(z))
@@ -27,7 +28,7 @@ def interval(answer):
     return "Short, and behind every verdict of this project."
 
 
-@exercise("10.2")
+@exercise("12.2")
 def verdict(answer):
     holds, fails, open_ = [-1.0, -1.1, -0.9], [1.0, 1.1, 0.9], [-1.0, 1.2, 0.1]
     for parts in ([holds, holds], [holds, fails], [holds, open_], [fails, open_], [open_, open_], [fails], [open_]):
@@ -40,7 +41,76 @@ def verdict(answer):
     return "Nobody was asked for an opinion."
 
 
-@exercise("10.3")
+# The first sweep over depth, from MNIST: means over 5 seeds, squared loss, 100 images of ten classes, 100 steps. It is in the
+# history of figures/data/course/depth_to_target.csv; the verdicts that rested on it are no longer given.
+FIRST_SWEEP = (
+    ("cnn", "fc", "digits", 1, 0.13, 0.4269, 7.3e-05, 50960),
+    ("cnn", "fc", "digits", 2, 0.24, 0.6938, 0.00011, 50960),
+    ("cnn", "fc", "digits", 3, 0.27, 0.6324, 6.2e-05, 50960),
+    ("cnn", "vp", "digits", 1, 0.13, 0.459, 0, 384),
+    ("cnn", "vp", "digits", 2, 0.24, 0.4524, 0, 384),
+    ("cnn", "vp", "digits", 3, 0.27, 0.4506, 0, 384),
+    ("dnn", "fc", "digits", 1, 0.78, 0.19, 0, 50960),
+    ("dnn", "fc", "digits", 2, 0.91, 0.1378, 0.15, 50960),
+    ("dnn", "fc", "digits", 3, 0.92, 0.117, 0.24, 50960),
+    ("dnn", "fc", "digits", 5, 0.92, 0.04978, 0.14, 50960),
+    ("dnn", "fc", "digits", 7, 0.92, 0.05467, 0.075, 50960),
+    ("dnn", "fc", "digits", 9, 0.92, 0.0618, 0.03, 50960),
+    ("dnn", "fc", "fashion5k", 1, 0.78, 0.04397, 2.1, 615440),
+    ("dnn", "fc", "fashion5k", 2, 0.91, 0.04458, 4.3, 615440),
+    ("dnn", "fc", "fashion5k", 3, 0.92, 0.02872, 3.7, 615440),
+    ("dnn", "fc", "fashion5k", 5, 0.92, 0.009695, 1.9, 615440),
+    ("dnn", "fc", "fashion5k", 7, 0.92, 0.00903, 0.85, 615440),
+    ("dnn", "fc", "fashion5k", 9, 0.92, 0.011, 0.31, 615440),
+    ("dnn", "vp", "digits", 1, 0.78, 0.3853, 0, 384),
+    ("dnn", "vp", "digits", 2, 0.91, 0.2872, 0, 384),
+    ("dnn", "vp", "digits", 3, 0.92, 0.268, 0, 384),
+    ("dnn", "vp", "digits", 5, 0.92, 0.2162, 0, 384),
+    ("dnn", "vp", "digits", 7, 0.92, 0.2018, 0, 384),
+    ("dnn", "vp", "digits", 9, 0.92, 0.1719, 0, 384),
+    ("dnn", "vp", "fashion5k", 1, 0.78, 0.6831, 0, 384),
+    ("dnn", "vp", "fashion5k", 2, 0.91, 0.4061, 0, 384),
+    ("dnn", "vp", "fashion5k", 3, 0.92, 0.3623, 0, 384),
+    ("dnn", "vp", "fashion5k", 5, 0.92, 0.3305, 0, 384),
+    ("dnn", "vp", "fashion5k", 7, 0.92, 0.3469, 0, 384),
+    ("dnn", "vp", "fashion5k", 9, 0.92, 0.3414, 0, 384),
+)
+
+
+def first_sweep() -> pd.DataFrame:
+    """A row per source, input transformation and target, from data that could show less than was concluded from them."""
+    columns = ["family", "map", "task", "depth", "source_accuracy", "train_loss", "lambda_min", "trained"]
+    return pd.DataFrame(FIRST_SWEEP, columns=columns).assign(outputs=1000)
+
+
+@exercise("12.3")
+def could_show(answer):
+    rows = first_sweep()
+    found = np.asarray(call(answer, rows, name="could_show"))
+    expect(
+        found.shape == (len(rows),), f"Give one boolean per row, {len(rows)} in all; yours has the shape {found.shape}."
+    )
+    found = found.astype(bool)
+    learned, learning = rows["source_accuracy"] >= 0.8, rows["train_loss"] < 0.45
+    possible = rows["trained"] >= rows["outputs"]
+    right = (learned & learning & possible).to_numpy()
+    expect(not (found & ~learned).any(), "One of your rows has a source that never learned its own task.")
+    expect(
+        not (found & ~possible).any(),
+        "One of your rows has more outputs than trained numbers: its smallest eigenvalue is zero whatever the source is.",
+    )
+    expect(not (found & ~learning).any(), "One of your rows lies at the constant predictor's loss, 0.45, or above it.")
+    expect(
+        bool((found == right).all()),
+        f"Your rows are sound, but {int((right & ~found).sum())} more could show something.",
+    )
+    for changed in ({"source_accuracy": 0.5}, {"train_loss": 0.46}, {"trained": 999}):
+        other = np.asarray(call(answer, rows.assign(**changed), name="could_show")).astype(bool)
+        expect(not other.any(), f"If {changed} held for every row, none could show anything: look at the columns.")
+    return "Ten rows of thirty, all of one family and one input transformation: so much for the verdict on the others."
+
+
+@exercise("12.4")
 def seeds_needed(answer):
     for mean, sd in ((3.0, 1.0), (-0.4, 1.0), (0.1, 0.5)):
         right = next(n for n in range(2, 10**6) if scipy.stats.t.ppf(0.975, n - 1) * sd / n**0.5 < abs(mean))

@@ -11,7 +11,18 @@ import pytest
 
 from notebooks import exercises as checkers
 from notebooks.course import execute
-from notebooks.course.notebooks import exercises, find, minutes, notebooks_folder, read, section, source_hash, sources
+from notebooks.course.notebooks import (
+    exercises,
+    find,
+    main_picture,
+    minutes,
+    notebooks_folder,
+    only_shows,
+    read,
+    section,
+    source_hash,
+    sources,
+)  # fmt: skip
 
 FOLDER = notebooks_folder()
 NAMES = [path.stem for path in sources()]
@@ -40,7 +51,7 @@ def test_runs_at_smoke_scale_where_empty_answers_fail_and_solutions_pass(name):
         solution = nbformat.v4.new_code_cell(exercise.solution, metadata={"tags": ["solution"]})
         notebook.cells.insert(exercise.cell + 1, solution)
     notebook = execute.run(notebook, "smoke", timeout=300)
-    shown = re.compile(r"^(picture|gallery\.show|\w*Explorer)\(", re.M)
+    shown = re.compile(r"^(picture|opening|gallery\.show|\w*Explorer)\(", re.M)
     drawn = sum(bool(shown.search(cell.source)) for cell in notebook.cells if cell.cell_type == "code")
     assert len(pictures(notebook)) == drawn > 0
     for tag, right in (("exercise", False), ("solution", True)):
@@ -98,9 +109,55 @@ def test_shape_of_a_notebook(name):
     headings = [line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
     assert all(f"## {heading}" in headings for heading in SECTIONS)
     assert all(section(notebook, heading).count("\n- ") >= 2 for heading in SECTIONS[2:])
-    assert all(len(cell.source.splitlines()) <= 16 for cell in notebook.cells if cell.cell_type == "code")
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        lines = cell.source.splitlines()
+        assert len(lines) <= 16 and max(map(len, lines)) <= (120 if only_shows(cell) else 100), cell.source
     raw = (FOLDER / f"{name}.ipynb").read_text()
     assert len(raw) < 1.5e6 and str(FOLDER.parent) not in raw
+
+
+TELLING = {"", "Play", "Exercises", *SECTIONS}  # sections that find nothing new
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_opens_with_its_answer_and_every_section_ends_in_what_it_found(name):
+    notebook = committed(name)
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    assert (
+        first.source.endswith(f'opening("{name[:2]}")')
+        and "**The answer, before the question.**" in notebook.cells[2].source
+    )
+    assert first.outputs[0].data["image/png"] == main_picture(notebook).data["image/png"]
+    heading, last, computing = "", {}, set()
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            heading = ([line[3:] for line in cell.source.splitlines() if line.startswith("## ")] or [heading])[-1]
+        elif "exercise" not in cell.metadata.get("tags", []):
+            last[heading] = cell.source
+            computing |= set() if only_shows(cell) else {heading}
+    found = {heading: source for heading, source in last.items() if heading in computing - TELLING}
+    assert [heading for heading, source in found.items() if "conclude(" not in source] == []
+    answered = section(notebook, "Check your predictions") + last["Check your predictions"]
+    assert "conclude(" in answered
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_code_that_only_shows_is_folded_and_a_third_of_all(name):
+    notebook = committed(name)
+    code = [
+        cell for cell in notebook.cells if cell.cell_type == "code" and "exercise" not in cell.metadata.get("tags", [])
+    ]
+    folded = [cell for cell in code if cell.metadata.get("jupyter", {}).get("source_hidden")]
+    assert folded == [cell for cell in code if only_shows(cell)]
+    lines = [sum(len(cell.source.splitlines()) for cell in cells) for cells in (folded, code)]
+    assert lines[0] >= lines[1] / 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_but_the_widget_comes_from_the_widgets(name):
+    for cell in read(find(name)).cells:
+        if cell.cell_type == "code" and re.search(r"^from (mrntk|notebooks)\.widgets", cell.source, re.M):
+            assert "Explorer(" in cell.source, cell.source
 
 
 @pytest.mark.parametrize("name", NAMES)

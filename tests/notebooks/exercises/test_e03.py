@@ -13,22 +13,33 @@ def logistic(z):
     return 1 / (1 + np.exp(-z))
 
 
+def _flat(images):
+    return images.reshape(len(images), -1)
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda s, i, c: c * (s - i) ** 2, "no small square"),
-        (lambda s, i, c: s**2 - i**2, "every channel"),
-        (lambda s, i, c: c * i**2, "counted the window"),
-        (lambda s, i, c: 4 * c * (s - i), "yours gives"),
-        (lambda s, i, c: None, "returned nothing"),
+        (lambda z, mask: (z == 0).all(0), "pixels of the window"),
+        (lambda z, mask: mask & ~(z == 0).all(0), "did move"),
+        (lambda z, mask: mask & (z == z[0]).all(0), "constant"),
+        (lambda z, mask: mask & (np.abs(z.mean(0)) < 1e-12), "mean 0"),
+        (lambda z, mask: mask & (z == 0).any(0), "on in at least one"),
+        (lambda z, mask: np.zeros_like(mask), "missed"),
+        (lambda z, mask: np.flatnonzero(mask & (z == 0).all(0)), "mask's shape"),
+        (lambda z, mask: mask * 1.0, "boolean"),
+        (lambda z, mask: None, "returned nothing"),
     ],
 )
-def test_frame_entries_wrong(wrong, words):
-    assert not (result := check("03.1", wrong)) and words in result.words
+def test_still_random_wrong(wrong, words):
+    assert not (result := check("03.1", wrong)) and words in result.words, result.words
 
 
-def test_frame_entries_right():
-    assert check("03.1", lambda s, i, c: c * (s - i) * (s + i))
+def test_still_random_right():
+    def by_largest(images, mask):
+        return (np.abs(_flat(images)).max(0).reshape(mask.shape) == 0) * mask
+
+    assert check("03.1", by_largest)
 
 
 def _prompt(x, delta, mask, *, through=logistic, add=True, centred=True):
@@ -95,25 +106,34 @@ def test_frequency_right():
     assert check("03.3", by_mrntk)
 
 
-def _side(needed, channels, share):
-    return next(s for s in range(1, 9999) if channels * (s**2 - round(share * s) ** 2) >= needed)
+B = np.diag([1.0, 0.0])
+ONES, FIRST = np.ones((2, 2)), np.array([1.0, 0.0])
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"),
+    ("answers", "words"),
     [
-        (lambda n, c, ch, q: _side(n, ch, q), "outputs"),
-        (lambda n, c, ch, q: _side(n * c, ch, q) - 1, "too few"),
-        (lambda n, c, ch, q: _side(n * c, ch, q) + 1, "a smaller one"),
-        (lambda n, c, ch, q: (n * c / ch / (1 - q**2)) ** 0.5, "whole number"),
+        ((B + np.eye(2), B, FIRST, 1.0), "common eigenvectors"),
+        ((B, B + 5 * ONES, FIRST, 5.0), "other way round"),
+        ((B + np.diag([-1, 1]), B, FIRST, 5.0), "not the larger kernel"),
+        ((B + 5 * ONES, B - np.eye(2), FIRST, 5.0), "B has the eigenvalue -1"),
+        ((B + np.array([[0, 1], [0, 0]]), B, FIRST, 5.0), "not symmetric"),
+        ((B + 5 * ONES, B, FIRST, 0.5), "has left"),
+        ((B + 5 * ONES, B, np.array([0.0, 1.0]), 2.0), "has left"),
+        ((B + 5 * ONES, B, np.ones(3), 5.0), "r has 3 entries"),
+        ((B + 5 * ONES, B, FIRST, 0.0), "time above 0"),
+        ((B + 5 * ONES, B, FIRST, 500.0), "less time"),
+        ((np.eye(3), B, FIRST, 5.0), "of one size"),
     ],
 )
-def test_smallest_side_wrong(wrong, words):
-    assert not (result := check("03.4", wrong)) and words in result.words
+def test_larger_rest_wrong(answers, words):
+    assert not (result := check("03.4", *answers)) and words in result.words, result.words
 
 
-def test_smallest_side_right():
-    assert check("03.4", lambda n, c, ch, q: _side(n * c, ch, q))
+def test_larger_rest_right():
+    assert check("03.4", B + 5 * ONES, B, FIRST, 5)
+    askew = np.array([1.0, 2, 0])
+    assert check("03.4", (np.diag([2, 0, 1]) + 9 * np.outer(askew, askew)).tolist(), np.diag([2, 0, 1]), [1, 0, 0], 3)
 
 
 def _delta(W, c, P, mask, *, weights=True, inside=True, low=True, high=True):

@@ -32,7 +32,7 @@ def test_scaling():
     assert check("04.2", lambda g, z, s: np.einsum("ikp,ip,jlp,jp->ikjl", g, z, g, z))
     assert "watermark" in said("04.2", lambda g, z, s: products(g))
     assert "out of the sum" in said("04.2", lambda g, z, s: (z @ z.T)[:, None, :, None] * products(g))
-    assert "linear in s_p" in said("04.2", lambda g, z, s: products(g * s))
+    assert "linear in gamma_p" in said("04.2", lambda g, z, s: products(g * s))
     assert "derivative" in said("04.2", lambda g, z, s: products(g * (z * s)[:, None]))
     assert "shape" in said("04.2", lambda g, z, s: products(g * z[:, None]).reshape(8, 8))
 
@@ -41,7 +41,7 @@ def test_hadamard():
     loose, tight = (np.eye(3) + 20, np.diag([1.0, 2, 3])), (np.array([[2.0, 1], [1, 3]]), 4 * np.ones((2, 2)))
     assert check("04.3", loose, tight)
     assert "5 times" in said("04.3", (np.eye(2), np.ones((2, 2))), tight)
-    assert "not positive semi-definite" in said("04.3", (np.eye(2) - 2, np.eye(2)), tight)
+    assert "not positive semidefinite" in said("04.3", (np.eye(2) - 2, np.eye(2)), tight)
     assert "above 0" in said("04.3", (np.ones((2, 2)), np.eye(2)), tight)
     assert "diagonal" in said("04.3", loose, (np.eye(2), np.ones((2, 2))))
     assert "not equal" in said("04.3", loose, loose[:1] + (np.ones((3, 3)) + np.eye(3),))

@@ -1,15 +1,66 @@
 """The checkers of notebook 07 accept what is right in another form, and refuse typical mistakes with words that help."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from notebooks.exercises import check, checkers
 
-toy_error = checkers("07").toy_error
+toy_error, both_trained = checkers("07").toy_error, checkers("07").both_trained
 
 
 def refused(number, *answers, words):
     result = check(number, *answers)
     assert not result and words in result.words, result.words
+
+
+def lazy(error):
+    def lazy_error(f, theta0, y, eta, steps):
+        return error(f, theta0, *both_trained(f, theta0, y, eta, steps))
+
+    return lazy_error
+
+
+def by_hand(f, theta0, y, eta, steps, *, anew=False, scale=1.0):
+    """With a gradient of the loss, and the linearised model by its residual alone."""
+
+    def loss(theta):
+        return scale * jnp.sum((f(theta) - y) ** 2) / (2 * len(y))
+
+    theta, residual, j = theta0, f(theta0) - y, jax.jacfwd(f)(theta0)
+    for _ in range(steps):
+        if anew:
+            j = jax.jacfwd(f)(theta)
+            residual = f(theta) - y
+        theta = theta - eta * jax.grad(loss)(theta)
+        residual = residual - scale * eta / len(y) * j @ j.T @ residual
+    if anew:
+        residual = f(theta) - y
+    return np.sqrt(np.sum((f(theta) - y - residual) ** 2) / np.sum((f(theta) - f(theta0)) ** 2))
+
+
+def test_lazy_error():
+    norm = jnp.linalg.norm
+    assert check("07.1", by_hand)
+    assert check("07.1", lazy(lambda f, t0, t, lin, f_lin: norm(f(t) - f_lin(lin)) / norm(f(t) - f(t0))))
+    mistakes = {
+        "a training of its own": lambda f, t0, t, lin, f_lin: norm(f(t) - f_lin(t)) / norm(f(t) - f(t0)),
+        "asked the real f": lambda f, t0, t, lin, f_lin: norm(f(t) - f(lin)) / norm(f(t) - f(t0)),
+        "have MOVED": lambda f, t0, t, lin, f_lin: norm(f(t) - f_lin(lin)) / norm(f(t)),
+        "not of the linearised": lambda f, t0, t, lin, f_lin: norm(f(t) - f_lin(lin)) / norm(f_lin(lin) - f(t0)),
+        "root": lambda f, t0, t, lin, f_lin: (norm(f(t) - f_lin(lin)) / norm(f(t) - f(t0))) ** 2,
+        "is right": lambda f, t0, t, lin, f_lin: 3 * norm(f(t) - f_lin(lin)) / norm(f(t) - f(t0)),
+        "one number": lambda f, t0, t, lin, f_lin: f(t) - f_lin(lin),
+        "so the error is 0": lambda f, t0, t, lin, f_lin: norm(f(t)),
+    }
+    for words, error in mistakes.items():
+        refused("07.1", lazy(error), words=words)
+
+
+def test_lazy_error_of_another_training():
+    refused("07.1", lambda *case: by_hand(*case, anew=True), words="anew at every step")
+    refused("07.1", lambda *case: by_hand(*case, scale=4), words="divide by N")
+    refused("07.1", lambda *case: by_hand(*case, scale=2), words="doubled")
 
 
 def first(decay, share=0.1):

@@ -5,11 +5,46 @@ import numpy as np
 from notebooks.exercises import check, checkers
 
 puzzle, split_of = checkers("08").puzzle, checkers("08").split_of
+audited, first_sweep = checkers("08").audited, checkers("08").first_sweep
 
 
 def refused(number, *answers, words):
     result = check(number, *answers)
     assert not result and words in result.words, result.words
+
+
+def test_the_first_sweep_hangs_on_depth_1():
+    depths, losses = first_sweep()
+    slope, without, turns = audited(depths, np.log(losses).mean(1))
+    np.testing.assert_allclose([slope, without[0]], [0.081, -0.122], atol=0.002)
+    assert turns == [1]
+
+
+def by_covariance(depths, losses):
+    def slope(x, y):
+        return np.cov(x, y)[0, 1] / np.var(x, ddof=1)
+
+    runs = np.log(losses).T
+    each = [np.mean([slope(np.delete(depths, k), np.delete(run, k)) for run in runs]) for k in range(len(depths))]
+    whole = np.mean([slope(depths, run) for run in runs])
+    return whole, each, np.array([depth for depth, one in zip(depths, each, strict=True) if (one > 0) != (whole > 0)])
+
+
+def test_audit():
+    def other(change):
+        return lambda depths, losses: change(depths, losses, *audited(depths, np.log(losses).mean(1)))
+
+    assert check("08.1", by_covariance, 1) and check("08.1", by_covariance, np.int64(1))
+    refused("08.1", by_covariance, 2, words="first_sweep")
+    refused("08.1", lambda d, x: audited(d, x.mean(1)), 1, words="logarithm first")
+    refused("08.1", lambda d, x: audited(d, np.log(x.mean(1))), 1, words="the mean over runs afterwards")
+    refused("08.1", lambda d, x: audited(d, np.log(x).mean(1))[0], 1, words="three things")
+    refused("08.1", other(lambda d, x, s, w, t: (s, [s] * len(d), t)), 1, words="really left out")
+    refused("08.1", other(lambda d, x, s, w, t: (s, w[::-1], t)), 1, words="one depth left out is off")
+    refused("08.1", other(lambda d, x, s, w, t: (s, w, d[w * s > 0])), 1, words="STAYS")
+    refused("08.1", other(lambda d, x, s, w, t: (s, w, [d.tolist().index(one) for one in t])), 1, words="themselves")
+    refused("08.1", other(lambda d, x, s, w, t: (s, w, d)), 1, words="the sign turns without")
+    refused("08.1", other(lambda d, x, s, w, t: (s + 1, w, t)), 1, words="slope with all depths")
 
 
 def test_the_puzzle_is_one():

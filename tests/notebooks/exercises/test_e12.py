@@ -4,7 +4,7 @@ import numpy as np
 import scipy.stats
 
 from mrntk.support.style import t_interval
-from notebooks.exercises import check
+from notebooks.exercises import check, checkers
 
 
 def an_interval(factor):
@@ -36,3 +36,17 @@ def test_seeds_needed():
     assert check("12.4", needed)
     assert not check("12.4", lambda mean, sd: needed(mean, sd, 1.96))
     assert "quantile" in check("12.4", lambda mean, sd: needed(mean, sd) + 1).words
+
+
+def test_could_show():
+    def by_eigenvalue(rows):  # a kernel that is zero by construction shows it in its eigenvalue, too
+        return (rows["source_accuracy"] >= 0.8) & (rows["train_loss"] < 0.45) & (rows["trained"] >= 1000)
+
+    rows = checkers("12").first_sweep()
+    assert by_eigenvalue(rows).sum() == 10 and len(rows) == 30
+    assert check("12.3", by_eigenvalue)
+    assert "never learned" in check("12.3", lambda rows: rows["trained"] >= rows["outputs"]).words
+    assert "more outputs" in check("12.3", lambda rows: rows["source_accuracy"] >= 0.8).words
+    assert "10 more" in check("12.3", lambda rows: np.zeros(len(rows), bool)).words
+    assert "one boolean" in check("12.3", lambda rows: True).words.lower()
+    assert "look at the columns" in check("12.3", lambda rows: by_eigenvalue(checkers("12").first_sweep())).words
