@@ -1,8 +1,9 @@
-"""Checkers of notebook 09, time series and a bound on the target risk."""
+"""Checkers of notebook 10, time series and a bound on the target risk."""
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import softmax
+from scipy.stats import t as student
 
 from notebooks.exercises import NotYet, call, close, exercise
 
@@ -18,46 +19,105 @@ def _losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.linalg.norm(softmax(logits, axis=1) - np.eye(logits.shape[1])[labels], axis=1)
 
 
-@exercise("09.1")
-def distance(answer):
+def _standardised(s: np.ndarray) -> np.ndarray:
+    """What the network makes of a sound first: mean 0, standard deviation 1."""
+    return (s - s.mean()) / s.std()
+
+
+@exercise("10.1")
+def audible(answer):
     rng = np.random.default_rng(1)
-    a, b = rng.normal(size=40), rng.normal(size=40) * 2
-    found, sorted_apart = call(answer, a.copy(), b.copy(), name="distance"), np.abs(np.sort(a) - np.sort(b))
-    expect(
-        not np.allclose(found, np.abs(a - b).mean()), "You pair them in the order in which they come. Is it the best?"
-    )
-    expect(not np.allclose(found, abs(a.mean() - b.mean())), "The difference of the means is a lower bound only.")
-    expect(not np.allclose(found, sorted_apart.sum()), "That is the sum over the pairs; W1 is their mean.")
-    expect(
-        not np.allclose(found, np.mean(sorted_apart**2) ** 0.5),
-        "Those are squared distances, which make W2; W1 takes the distances themselves.",
-    )
-    close(found, sorted_apart.mean(), "the distance")
-    close(answer(a.copy(), a[::-1].copy()), 0, "the distance of a sample from itself, in another order,")
-    return "Sorting solves the assignment problem in one dimension."
-
-
-@exercise("09.2")
-def largest_per_class(answer):
-    for length, window, classes in ((1024, 731, 2), (1024, 731, 10), (1024, 1000, 6), (512, 300, 4)):
-        found, margin = call(answer, length, window, classes, name="largest_per_class"), length - window
-        right, told = margin // classes**2, f"For {length} samples, a window of {window} and {classes} classes"
-        expect(np.ndim(found) == 0, f"{told}: give one number, not an array of shape {np.shape(found)}.")
+    for mean in (0.7, -0.4):
+        s, direction = mean + rng.normal(size=50), rng.normal(size=50) + 1.5
+        found = np.asarray(call(answer, direction.copy(), s.copy(), name="audible"), float)
+        expect(found.shape == s.shape, f"A part of a direction has as many samples, {s.size}, not {found.shape}.")
+        ones, away = np.ones_like(s), s - s.mean()
+        right = direction - direction.mean() - direction @ away / (away @ away) * away
+        singly = direction - direction.mean() - direction @ s / (s @ s) * s  # each projection of the whole direction
+        in_turn = {"1": direction - direction.mean(), "s": direction - direction @ s / (s @ s) * s}
+        only_one = [name for name, part in in_turn.items() if np.allclose(found, part)]
+        expect(not np.allclose(found, direction), "Nothing was taken away.")
         expect(
-            found != margin // classes,
-            f"{told} you count N c_T as if there were one example of every class in N: N itself is per class times c_T.",
+            not only_one or np.allclose(found, right),
+            f"What lies along {' and '.join(only_one)} is gone. The other direction is not heard either.",
         )
-        expect(found != margin, f"{told} that is the number of trained values; how many outputs does an example have?")
-        expect(found != window // classes**2, f"{told}: which part of the input is trained, the window or the margin?")
+        expect(not np.allclose(found, direction - right), "That is the part that is NOT heard.")
+        apart = f"The sound has the mean {s.mean():.2f} here, so 1 and s are not at right angles. "
         expect(
-            found == int(found),
-            f"{told} that is {found:.3g} examples: round it to whole examples, so that the law still holds.",
+            not np.allclose(found, singly),
+            apart + "Taking both projections of the same direction away takes their common part away twice.",
         )
-        expect(found == right, f"{told} it is not {found:.0f}. Put your number into N c_T <= m, and one more as well.")
-    return "The square of the number of classes is what fills a prompt."
+        left = [abs(found @ part) / np.linalg.norm(found) / np.linalg.norm(part) for part in (ones, s)]
+        expect(
+            max(left) < 1e-6,
+            f"Of what is left, {left[0]:.1%} lies along 1 and {left[1]:.1%} along s. "
+            + (apart + "Take the one away last, and some of the other comes back." if min(left) < 1e-6 else ""),
+        )
+        close(
+            found,
+            right,
+            "the audible part",
+            hint="It is the direction less what lies along 1 and s, not normalised.",
+        )
+    step = 1e-6
+    moved = [_standardised(s + step * part) - _standardised(s - step * part) for part in (direction, found)]
+    np.testing.assert_allclose(moved[0], moved[1], atol=1e-3 * np.abs(moved[0]).max())
+    share = np.linalg.norm(found) ** 2 / np.linalg.norm(direction) ** 2
+    return f"Of this direction the network hears {share:.0%}, by its square; after standardising, both move the sound alike."
 
 
-@exercise("09.3")
+def _alarms(settings: int, seeds: int, quantile: float, spread: float = 1.0) -> float:
+    """Chance that at least one of so many t intervals lies above 0 where nothing is: of +- quantile standard errors."""
+    return 1 - student.cdf(quantile / spread, seeds - 1) ** settings
+
+
+@exercise("10.2")
+def false_alarms(answer):
+    rng, seeds = np.random.default_rng(2), 5
+    t = student.ppf(0.975, seeds - 1)
+    found = {k: float(call(answer, k, seeds, rng, name="false_alarms")) for k in (1, 20)}
+    right = {k: _alarms(k, seeds, t) for k in found}
+
+    def like(expected, tolerance=(0.015, 0.04)):
+        return all(abs(found[k] - expected[k]) < room for k, room in zip(found, tolerance, strict=True))
+
+    said = f"For one setting you find {found[1]:.1%}, for twenty {found[20]:.0%}. "
+    expect(0 <= min(found.values()) and max(found.values()) <= 1, "Return a share, from 0 to 1.")
+    if like(right):
+        return (
+            f"{said}By theory {right[1]:.1%} and {right[20]:.0%}: who tries twenty settings finds something in nothing."
+        )
+    normal = {k: _alarms(k, seeds, 1.96) for k in found}
+    both_sides = {k: 1 - 0.95**k for k in found}
+    of_one = {k: _alarms(k, seeds, t * seeds**0.5) for k in found}
+    biased = {k: _alarms(k, seeds, t, (seeds / (seeds - 1)) ** 0.5) for k in found}
+    expect(
+        not like(of_one, (0.005, 0.03)),
+        said
+        + "Too seldom. A mean of n numbers scatters less than one of them: the interval ends at t times std / sqrt(n).",
+    )
+    expect(abs(found[20] - found[1]) > 0.05, said + "More settings, more chances: does each have numbers of its own?")
+    expect(
+        not like(both_sides),
+        said + "You count intervals below 0 as well. Nobody reports those as a success.",
+    )
+    expect(
+        not like(normal, (0.02, 0.05)),
+        said + "1.96 is for many seeds. With five, Student's quantile is "
+        f"{t:.2f}: `scipy.stats.t.ppf(0.975, seeds - 1)`.",
+    )
+    expect(
+        not like(biased, (0.015, 0.05)),
+        said + "Nearly. The standard deviation of a few numbers needs `ddof=1`, or it is too small.",
+    )
+    raise NotYet(
+        said
+        + "Of one setting, an interval of 95 % is wholly above 0 in 2.5 % of cases; of twenty, at least one is, in "
+        "many more. Take some thousand experiments."
+    )
+
+
+@exercise("10.3")
 def tight_pair(u, v, label):
     u, v = np.asarray(u, float), np.asarray(v, float)
     expect(
@@ -85,7 +145,7 @@ def tight_pair(u, v, label):
     return f"The slope is {slope:.4f}: the constant 1/2 cannot be improved, for three classes either."
 
 
-@exercise("09.4")
+@exercise("10.4")
 def same_cloud(source, target, labels):
     source, target, labels = np.asarray(source, float), np.asarray(target, float), np.asarray(labels)
     expect(
