@@ -118,13 +118,13 @@ def render(data):
     for number, part in enumerate(("test", "train"), 4):
         mean_line(source, once, "depth", f"source_{part}_accuracy", number=number, label=f"{part} part")
     source.legend(loc="best")
+    loss.axhline(data["constant_loss"].mean(), color="grey", linestyle=":", label="constant predictor")
     for number, (case, part) in enumerate(data.groupby(["map", "task"], sort=False)):
         mean_line(accuracy, part, "depth", "test_accuracy", number=number, label=case_label(*case))
         mean_line(loss, floored(part, "train_loss"), "depth", "train_loss", number=number, log=True)
         some = part["lambda_min"] > 0
         if some.any():
             mean_line(eigenvalue, part[some], "depth", "lambda_min", number=number, log=True)
-    loss.axhline(data["constant_loss"].mean(), color="grey", linestyle=":", label="constant predictor")
     loss.legend(loc="best")
     titles = {
         source: "source", accuracy: "target, after reprogramming", loss: "target, after reprogramming",

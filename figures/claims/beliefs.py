@@ -61,7 +61,7 @@ def sources(found: dict[str, Verdict]) -> str:
 
 def depth(found: dict[str, Verdict]) -> str:
     data = committed_data("depth_to_target")
-    data = data[data["depth"] > 1]  # depth 1 is a linear source
+    data = data[data["depth"] > 1]  # at depth 1 a DNN is linear, and a CNN has not learned its task
     alike = (data["source_task"] == "mnist5k") & (data["task"] == "digits")
 
     def change(family, name, rows=None, loss="mse"):  # of the test loss, in percent a layer, one number per seed
