@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 
 from ..model.input_maps import INPUT_MAPS
-from .candidates import Candidate
+from .candidates import OUTPUT_MAPS, Candidate
 from .rows import Ranking, Row
 
 WIDTH = 100  # columns
@@ -100,7 +100,7 @@ def reasons(row: Row) -> list[str]:
     if first.start_loss > FAR:
         said.append(
             f"Its loss starts at {_short(first.start_loss)} times that of a constant predictor: outputs are large and wrong. "
-            "Another output mapping (bayesian, frequency) starts closer."
+            f"Try another output mapping ({' or '.join(one for one in OUTPUT_MAPS if one != row.candidate.output_map)})."
         )
     if np.isfinite(first.step):
         said.append(f"For plain gradient descent, half of the largest stable step size is {first.step:.3g}.")

@@ -127,6 +127,7 @@ def test_words_name_what_holds_the_first_back():
     few = Ranking((made("a", [1] * 20 + [0] * 5, trained=40, start_loss=9.0),), True)
     said = " ".join(advice(few, {row.candidate: row.candidate.source for row in few.rows}))
     assert "trains 40 numbers for 200 outputs" in said and "starts at 9.00 times" in said and "Try a" in said
+    assert "Try another output mapping (random or bayesian)" in said  # not the one that it has
     poor = Ranking((made("a", [1] * 2 + [0] * 18),), True)
     assert "not clearly better than guessing" in table(poor)
     assert "No candidate could be ranked" in table(Ranking((made("a", (), problem="no"),), True))
