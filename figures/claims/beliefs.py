@@ -102,6 +102,38 @@ def beyond_start(name: str, horizon: str) -> dict[str, pd.DataFrame]:
     return {family: shares(part, columns, y=horizon, beyond=("start_loss",)) for family, part in kept.groupby("family")}
 
 
+def larger_input(found: dict[str, Verdict]) -> str:
+    data = committed_data("input_size")
+    data = data[(data["map"] == "vp") & (data["depth"] > 1)]  # at depth 1 the source is linear
+    small, large = data["side"].min(), data["side"].max()
+
+    def change(side: int, task: str) -> np.ndarray:  # of the training loss, in percent a layer, one number per seed
+        return 100 * np.expm1(slopes(data[(data["side"] == side) & (data["task"] == task)], "train_loss", by=PAIR))
+
+    alike, other = ({side: change(side, task) for side in (small, large)} for task in ("digits", "fashion5k"))
+    must(max(t_interval(one)[1] for one in (*alike.values(), other[large])) < 0, "it falls, but in one case")
+    must(t_interval(other[small])[1] > 0, "it does not fall at the small input where tasks are not alike")
+    means = {side: part.groupby("seed")[["test_accuracy", "rank"]].mean() for side, part in data.groupby("side")}
+    lost = means[large]["test_accuracy"] - means[small]["test_accuracy"]
+    ends = data.groupby(["side", "depth"])["test_accuracy"].mean()
+    must(t_interval(lost)[1] < -0.2, "a larger input makes a prompt worse")
+    must((ends[large] < ends[small]).all(), "behind the deepest source as well")
+    rank = {side: one["rank"].mean() for side, one in means.items()}
+    entries = data.groupby("side")["trained"].mean()
+    must(rank[large] < rank[small] / 3, "more entries, a smaller rank")
+    first, last = data["depth"].min(), data["depth"].max()
+    return (
+        f"It does, because shallow sources do so badly there. With DNN of depth {first} to {last}, trained on MNIST, a layer "
+        f"changes the training loss at {large} pixels by {with_interval(alike[large], 0, sign=True)} % (digits) and "
+        f"{with_interval(other[large], 0, sign=True)} % (Fashion-MNIST), at {small} pixels by "
+        f"{with_interval(alike[small], 0, sign=True)} and {with_interval(other[small], 0, sign=True)} %. But at {large} pixels a "
+        f"prompt classifies {ends[large, first]:.2f} behind depth {first} and {ends[large, last]:.2f} behind depth {last}, at "
+        f"{small} pixels {ends[small, first]:.2f} and {ends[small, last]:.2f}. It has {entries[large] / entries[small]:.0f} "
+        f"times as many entries there, and its kernel a rank of {rank[large]:.0f} against {rank[small]:.0f}: the number of entries "
+        "is a bound on the rank, and no promise. Why these sources' gradients have so few directions, we have not explained."
+    )
+
+
 def real_architectures(found: dict[str, Verdict]) -> str:
     data = committed_data("vgg_resnet")
     first, last = data["depth"].min(), data["depth"].max()
@@ -369,6 +401,7 @@ def still_open(found: dict[str, Verdict]) -> str:
 BELIEFS: tuple[tuple[str, tuple[str, ...], Callable[[dict[str, Verdict]], str]], ...] = (
     ("Does depth raise the smallest eigenvalue, and make a better source?", ("ks_rises", "source_improves"), sources),
     ("Does the target loss fall with the depth of the source?", ("fc_falls", "vp_does_not", "vp_fc_between"), depth),
+    ("Does a prompt follow the depth once the source's input is large?", ("vp_follows_at_large_input",), larger_input),
     ("Do VGG and ResNet behave alike?", ("vgg_resnet_too",), real_architectures),
     (
         "On frozen pretrained features, does a deeper head help, and does VP beat FC?",

@@ -1,4 +1,4 @@
-"""Two real sources side by side, from the committed data of the figures real_models and target_spectra."""
+"""Two real sources, or input maps, side by side, from the committed data of the figures real_models and target_spectra."""
 
 from functools import cache
 
@@ -14,27 +14,43 @@ from mrntk.support.style import MARKERS, OKABE_ITO, geometric_interval, geometri
 from mrntk.widgets.view import Choice, Toggle, ViewModel
 
 TASKS = {"Fashion-MNIST": "fashion5k", "MNIST": "mnist5k", "8x8 digits": "digits"}
-PRETRAINED = {f"EfficientNet-Lite{number}": f"efficientnet-lite{number}" for number in range(3)}
-UNTRAINED = {f"{label}, untrained": f"{name}-untrained" for label, name in PRETRAINED.items()}
-SMALL = {"random DNN": "random", "trained DNN": "dnn", "trained CNN": "cnn"}
-SOURCES = PRETRAINED | UNTRAINED | SMALL
+SOURCES = {
+    "EfficientNet-Lite0": "efficientnet-lite0",
+    "EfficientNet-Lite0, untrained": "efficientnet-lite0-untrained",
+    "random DNN": "random",
+    "trained DNN": "dnn",
+    "trained CNN": "cnn",
+}
 MAPS = {INPUT_MAPS[name].label: name for name in ("vp", "fc", "vp_fc")} | {"linear head": "head"}
 MEASURES = {
-    "test accuracy after training": "accuracy",
+    "test accuracy after training": "test_accuracy",
     "alignment with the labels": "alignment",
     "effective rank": "effective_rank",
     "smallest over largest eigenvalue": "condition",
     "labels in the leading eigenvectors": "labels",
 }
-DIGITS = (*SMALL.values(), "efficientnet-lite0")  # the sources that were measured on the digits
 HALF = 0.5  # of the labels
+Side = tuple[str, str]  # a source and an input map
 
 
 def _label(options: dict, value: str) -> str:
     return next(label for label, one in options.items() if one == value)
 
 
-def check(task: str, source: str, name: str, measure: str, argument: str = "source"):
+@cache
+def _measured(task: str) -> dict[Side, pd.DataFrame]:
+    """{(source, map): seed, quantity, index, value} of all that was measured on that task."""
+    if task == "digits":
+        data = committed_data("target_spectra")
+        data = data.melt(("source", "map", "seed", "index"), ("eigenvalue", "label_weight"), var_name="quantity")
+    else:
+        data = committed_data("real_models")
+        data = data[(data["task"] == task) & (data["map"] != "none")]
+        data = data.assign(source=data["source"] + data["way"].map({"reprogrammed": "", "untrained": "-untrained"}))
+    return dict(list(data.groupby(["source", "map"], sort=False)))
+
+
+def check(task: str, source: str, name: str, measure: str, arguments: Side = ("source", "input map")):
     """Whether this was measured.
 
     Raises
@@ -42,69 +58,44 @@ def check(task: str, source: str, name: str, measure: str, argument: str = "sour
     MrntkError
         Naming the control and what to choose instead.
     """
-    words, digits = _label(SOURCES, source), task == "digits"
-    if digits and source not in DIGITS:
-        known = ", ".join(_label(SOURCES, one) for one in DIGITS)
-        raise MrntkError(f"{argument}: {words} was not measured on the 8x8 digits: choose {known}, or another task.")
-    if not digits and source in SMALL.values():
+    words, where, measured = _label(SOURCES, source), _label(TASKS, task), _measured(task)
+    known = [one for one in SOURCES.values() if any(one == other for other, _ in measured)]
+    if source not in known:
+        labels = ", ".join(_label(SOURCES, one) for one in known)
+        raise MrntkError(f"{arguments[0]}: {words} was not measured on {where}: choose {labels}, or another task.")
+    if (source, name) not in measured:
+        labels = " or ".join(label for label, one in MAPS.items() if (source, one) in measured)
         raise MrntkError(
-            f"{argument}: {words} was measured on the 8x8 digits only: choose that task, or another source."
+            f"{arguments[1]}: {_label(MAPS, name)} was not measured with {words} on {where}: choose {labels}."
         )
-    if not digits and name != "vp":
-        raise MrntkError(f"input map: {_label(MAPS, name)} was measured on the 8x8 digits only: choose VP.")
-    if digits and measure != "labels":
-        raise MrntkError(
-            f"measure: {_label(MEASURES, measure)} was not measured on the 8x8 digits: choose labels in the leading "
-            "eigenvectors."
-        )
-    if not digits and measure == "labels":
-        raise MrntkError(
-            "measure: labels in the leading eigenvectors were measured on the 8x8 digits only: choose another measure."
-        )
+    if (measure == "labels") != (task == "digits"):
+        instead = "another measure" if measure == "labels" else "labels in the leading eigenvectors"
+        raise MrntkError(f"measure: {_label(MEASURES, measure)} was not measured on {where}: choose {instead}.")
 
 
 @cache
-def _figure(name: str) -> pd.DataFrame:
-    return committed_data(name)
-
-
-@cache
-def _part(task: str, source: str, name: str) -> pd.DataFrame:
-    """The rows of one source: seed, quantity, index, value."""
-    if task == "digits":
-        data = _figure("target_spectra")
-        data = data[(data["source"] == source) & (data["map"] == name)]
-        return data.melt(("seed", "index"), ("eigenvalue", "label_weight"), var_name="quantity")
-    data = _figure("real_models")
-    way = "untrained" if source.endswith("-untrained") else "reprogrammed"
-    return data[(data["source"] == source.removesuffix("-untrained")) & (data["task"] == task) & (data["way"] == way)]
-
-
-@cache
-def eigenvalues(task: str, source: str, name: str) -> Float[np.ndarray, "ranks 4"]:
+def eigenvalues(task: str, side: Side) -> Float[np.ndarray, "ranks 4"]:
     """Rank, geometric mean over seeds and its 95 % t interval, where the eigenvalue of that rank is positive for every seed."""
-    part = _part(task, source, name)
+    part = _measured(task)[side]
     groups = part[part["quantity"] == "eigenvalue"].groupby("index")["value"]
     rows = [(rank, geometric_mean(v), *geometric_interval(v)) for rank, v in groups if (v > 0).all()]
     return np.array(rows)
 
 
 @cache
-def explained(
-    task: str, source: str, name: str
-) -> tuple[Float[np.ndarray, " ranks"], Float[np.ndarray, "seeds ranks"]]:
+def explained(task: str, side: Side) -> tuple[Float[np.ndarray, " ranks"], Float[np.ndarray, "seeds ranks"]]:
     """Ranks k, and for every seed the share of the labels along the first k eigenvectors."""
-    part = _part(task, source, name)
+    part = _measured(task)[side]
     table = part[part["quantity"] == "label_weight"].pivot(index="seed", columns="index", values="value")
     return table.columns.to_numpy(float), table.to_numpy().cumsum(axis=1)
 
 
-def scores(task: str, source: str, name: str, measure: str) -> Float[np.ndarray, " seeds"]:
+def scores(task: str, side: Side, measure: str) -> Float[np.ndarray, " seeds"]:
     """The measure, one number per seed, in the order of the seeds; for "labels" the k that holds half of them."""
     if measure == "labels":
-        ranks, share = explained(task, source, name)
+        ranks, share = explained(task, side)
         return ranks[(share >= HALF - 1e-9).argmax(axis=1)]
-    part = _part(task, source, name)
+    part = _measured(task)[side]
     return part[part["quantity"] == measure].sort_values("seed")["value"].to_numpy(float)
 
 
@@ -116,50 +107,61 @@ def paired(first: Float[np.ndarray, " seeds"], second: Float[np.ndarray, " seeds
 
 def linear_accuracy(task: str) -> float:
     """Mean test accuracy of the linear model on the raw images."""
-    data = _figure("real_models")
-    return float(data[(data["task"] == task) & (data["way"] == "linear")]["value"].mean())
+    data = committed_data("real_models")
+    data = data[(data["task"] == task) & (data["way"] == "linear") & (data["quantity"] == "test_accuracy")]
+    return float(data["value"].mean())
+
+
+def words_for(side: Side) -> str:
+    return f"{_label(SOURCES, side[0])} with {_label(MAPS, side[1])}"
 
 
 class RealModelsView(ViewModel):
-    """Two sources: the spectra of their target kernels before training, and one measure with its interval."""
+    """Two sources with their input maps: spectra of the target kernels before training, and one measure with its interval."""
 
     title = "Real models side by side: spectrum, labels, accuracy"
     alt = (
-        "Left: eigenvalues of the target kernel before training against their rank for two sources, both axes logarithmic, "
-        "with bands for 95 percent t intervals. Right: the chosen measure of both sources, one thin line per seed, means with "
+        "Left: eigenvalues of the target kernel before training against their rank for two sources with their input maps, "
+        "both axes logarithmic, with bands for 95 percent t intervals. Right: the chosen measure of both, one thin line per seed, means with "
         "intervals; or the share of the labels along the leading eigenvectors."
     )
     controls = {
         "task": Choice("target task", TASKS, "fashion5k"),
         "first": Choice("source", SOURCES, "efficientnet-lite0"),
+        "first_map": Choice("input map", MAPS, "fc"),
         "second": Choice("compared with", SOURCES, "efficientnet-lite0-untrained"),
-        "input_map": Choice("input map", MAPS, "vp"),
-        "measure": Choice("measure", MEASURES, "accuracy"),
+        "second_map": Choice("its input map", MAPS, "fc"),
+        "measure": Choice("measure", MEASURES, "test_accuracy"),
         "scaled": Toggle("largest eigenvalue = 1", False),
     }
 
-    def compute(self, *, task: str, first: str, second: str, input_map: str, measure: str, scaled: bool) -> dict:
-        check(task, first, input_map, measure, "source")
-        check(task, second, input_map, measure, "compared with")
-        if first == second:
-            raise MrntkError("compared with: choose another source than the first.")
-        data = {"task": task, "map": input_map, "measure": measure, "names": (first, second), "scaled": scaled}
-        data["spectra"] = [eigenvalues(task, source, input_map) for source in (first, second)]
-        data["scores"] = [scores(task, source, input_map, measure) for source in (first, second)]
+    def compute(
+        self, *, task: str, first: str, first_map: str, second: str, second_map: str, measure: str, scaled: bool
+    ) -> dict:
+        check(task, first, first_map, measure)
+        check(task, second, second_map, measure, ("compared with", "its input map"))
+        sides = (first, first_map), (second, second_map)
+        if sides[0] == sides[1]:
+            raise MrntkError(
+                "compared with: this is the same as the first: choose another source, or another input map."
+            )
+        data = {"task": task, "sides": sides, "names": [*map(words_for, sides)], "measure": measure, "scaled": scaled}
+        data["spectra"] = [eigenvalues(task, side) for side in sides]
+        data["scores"] = [scores(task, side, measure) for side in sides]
         data["paired"] = paired(*data["scores"])
         if measure == "labels":
-            data["explained"] = [explained(task, source, input_map) for source in (first, second)]
-        if measure == "accuracy":
+            data["explained"] = [explained(task, side) for side in sides]
+        if measure == "test_accuracy":
             data["linear"] = linear_accuracy(task)
         return data
 
     def draw(self, data):
         figure, (left, right) = plt.subplots(1, 2, figsize=(5.4, 3.0), width_ratios=(1.15, 1))
-        for number, (source, found) in enumerate(zip(data["names"], data["spectra"], strict=True)):
+        for number, (name, found) in enumerate(zip(data["names"], data["spectra"], strict=True)):
             rank, *curves = found.T
             centre, low, high = np.array(curves) / (curves[0][0] if data["scaled"] else 1)
             style = {"color": OKABE_ITO[number], "ls": "-:"[number], "marker": MARKERS[number], "ms": 3.5}
-            left.plot(rank, centre, markevery=6, label=_label(SOURCES, source), **style)
+            left.plot(rank, centre, markevery=6, label=name, **style)
             left.fill_between(rank, low, high, color=OKABE_ITO[number], alpha=0.2, lw=0)
         left.set(xscale="log", yscale="log", xlabel="rank", ylabel=r"eigenvalue of $\Theta_T$")
         figure.legend(loc="outside upper center", ncols=2)
@@ -191,25 +193,25 @@ class RealModelsView(ViewModel):
             )
         if data["measure"] == "condition":
             axis.set(yscale="log")
-        elif data["measure"] == "accuracy":
+        elif data["measure"] == "test_accuracy":
             axis.set(ylim=(0, 1))
-        axis.set(xlim=(-0.4, 1.4), xticks=[0, 1], xticklabels=["source", "compared"])
+        axis.set(xlim=(-0.4, 1.4), xticks=[0, 1], xticklabels=["first", "compared"])
         axis.set_title(_label(MEASURES, data["measure"]), fontsize=8)
 
     def words(self, data) -> str:
-        names = [_label(SOURCES, source) for source in data["names"]]
+        names = data["names"]
         means = [values.mean() for values in data["scores"]]
         difference, low, high = data["paired"]
         form = ".1f" if max(map(abs, means)) >= 10 else ".2f" if max(map(abs, means)) >= 0.1 else ".2g"
         what = _label(MEASURES, data["measure"])
         if data["measure"] == "labels":
             what = "leading eigenvectors that hold half of the labels"
-        where = f"{_label(TASKS, data['task'])}, {_label(MAPS, data['map'])}"
+        where = _label(TASKS, data["task"])
         decided, better = low > 0 or high < 0, names[0 if difference > 0 else 1]
         if data["measure"] == "labels":
             better = names[0 if difference < 0 else 1]
         verdict = {
-            "accuracy": f"{better} is better",
+            "test_accuracy": f"{better} is better",
             "labels": f"the labels lie further in front for {better}",
         }.get(data["measure"], f"{better} has the larger value")
         interval = f"95 % t interval {low:+{form}} to {high:+{form}}, paired over {len(data['scores'][0])} seeds"

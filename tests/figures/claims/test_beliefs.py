@@ -42,6 +42,7 @@ CHANGES = {  # what would make the statement false
     beliefs.smallest: ("depth", 2, 9),
     beliefs.gap: ("map", "fc", "vp"),
     beliefs.sources: ("depth", 1, 3),
+    beliefs.larger_input: ("side", 28, 84),
     beliefs.real_architectures: ("family", "vgg", "resnet"),
     beliefs.frozen_features: ("map", "fc", "vp"),
     beliefs.series: ("way", "reprogrammed", "untrained"),
