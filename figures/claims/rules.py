@@ -13,7 +13,9 @@ versions of figures. Amended since, with some pieces of the new depth sweep at h
 untestable, since that is what it claims (a control found this); the source improves only in families whose best has learned;
 few-shot trainings must have ended; and, before any new data of pretrained models and of time series, a training of half the
 length takes the place of a plateau where rates fall, and single tasks whose trainings have not ended are left out. After the data
-of the map of regimes a fault was mended: the loss predicted for step 100 is not compared with itself as "the best other". Where a
+of the map of regimes a fault was mended: the loss predicted for step 100 is not compared with itself as "the best other". With no
+change of the rule, sources at large inputs (input_size) are trained again at a rate that fits their size, after a look at their
+units: at the rate of small inputs nearly all of the first layer's were silent. Where a
 claim still rests on first data, its rule is younger than they are.
 """
 
