@@ -23,7 +23,7 @@ TITLE = "Test accuracy against the number of examples: reprogramming and its alt
 PAPER = 'beyond the paper: what "small changes have a big impact" can be held against'
 ALT = (
     "Two rows of two panels, above for a fully connected source, below for a convolutional one. Left the pair of tasks that are "
-    "alike, right the mean over pairs that are not: test accuracy on the target against the number of examples a class, "
+    "alike, right the mean over pairs that are not: test accuracy on the target against the number of examples per class, "
     "logarithmic, one line each for FC, VP, VP+FC, linear probing, fine-tuning of all weights and training from scratch. Bars "
     "are 95 percent t intervals over seeds."
 )
@@ -62,7 +62,7 @@ WAYS = {
     "fc": "FC", "vp": "VP", "vp_fc": "VP+FC", "linear_probing": "linear probing", "fine_tuning": "fine-tuning",
     "scratch": "from scratch",
 }  # fmt: skip
-FEW = 10  # examples a class of the last column
+FEW = 10  # examples per class of the last column
 
 
 def cells(
@@ -172,15 +172,17 @@ def over_pairs(data):
 ALIKE = (("mnist5k", "digits"), ("cifar10", "stl10"))  # source and target that show the same things
 
 
+def are_alike(data) -> np.ndarray:
+    """Which rows belong to such a pair."""
+    return np.array([pair in ALIKE for pair in zip(data["source_task"], data["task"], strict=True)])
+
+
 def render(data):
     """A row a family; left the pair of tasks that are alike, right the mean over all others."""
-    families, alike = (
-        list(data["family"].unique()),
-        [pair in ALIKE for pair in zip(data["source_task"], data["task"], strict=True)],
-    )
+    families, alike = list(data["family"].unique()), are_alike(data)
     figure, axes = plt.subplots(len(families), 2, figsize=(7.2, 2.3 * len(families) + 0.8), sharey=True, squeeze=False)
     for row, family in zip(axes, families, strict=True):
-        for axis, rows in zip(row, (data[alike], data[~np.array(alike)]), strict=True):
+        for axis, rows in zip(row, (data[alike], data[~alike]), strict=True):
             own = rows[rows["family"] == family]
             pairs = [" → ".join(pair) for pair in own[["source_task", "task"]].drop_duplicates().to_numpy()]
             if not pairs:
@@ -197,7 +199,7 @@ def render(data):
             axis.minorticks_off()
         row[0].set(ylabel="test accuracy", ylim=(0, 1))
     for axis in axes[-1]:
-        axis.set_xlabel("examples a class")
+        axis.set_xlabel("examples per class")
     title = f"{data['seed'].nunique()} seeds, {INTERVAL}"
     shared_legend(figure, next(axis for axis in axes.flat if axis.lines), title=title, ncols=6)
     return figure
@@ -216,12 +218,12 @@ def finds(data):
         ]
         words.append(f"{NAMES[family]}: {', '.join(found)}")
     fewest = data["per_class"].min()
-    alike = data[[pair in ALIKE for pair in zip(data["source_task"], data["task"], strict=True)]]
+    alike = data[are_alike(data)]
     few = [
         f"{NAMES[family]} {', '.join(f'{label} {part[part.way == way].test_accuracy.mean():.2f}' for way, label in WAYS.items())}"
         for family, part in alike[alike["per_class"] == fewest].groupby("family", sort=False)
     ]
     return (
-        f"Test accuracy with {count} examples a class, averaged over pairs of tasks. {'; '.join(words)}. With {fewest} a class, "
-        f"where source and target are alike: {'; '.join(few) or 'no such pair'}."
+        f"Test accuracy with {count} examples per class, averaged over pairs of tasks. {'; '.join(words)}. With {fewest} per "
+        f"class, where source and target are alike: {'; '.join(few) or 'no such pair'}."
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from figures.experiments.reprogramming import MAP_NAMES
+from figures.few_shot import are_alike
 from figures.making.drawing import NAMES
 from figures.making.registry import PENDING, committed_data, figures_folder
 from figures.making.statistics import slopes, with_interval
@@ -62,7 +63,7 @@ def sources(found: dict[str, Verdict]) -> str:
 def depth(found: dict[str, Verdict]) -> str:
     data = committed_data("depth_to_target")
     data = data[data["depth"] > 1]  # at depth 1 a DNN is linear, and a CNN has not learned its task
-    alike = (data["source_task"] == "mnist5k") & (data["task"] == "digits")
+    alike = are_alike(data)
 
     def change(family, name, rows=None, loss="mse"):  # of the test loss, in percent a layer, one number per seed
         rows = data if rows is None else data[rows]
@@ -129,8 +130,8 @@ def larger_input(found: dict[str, Verdict]) -> str:
         f"{with_interval(alike[small], 0, sign=True)} and {with_interval(other[small], 0, sign=True)} %. But at {large} pixels a "
         f"prompt classifies {ends[large, first]:.2f} behind depth {first} and {ends[large, last]:.2f} behind depth {last}, at "
         f"{small} pixels {ends[small, first]:.2f} and {ends[small, last]:.2f}. It has {entries[large] / entries[small]:.0f} "
-        f"times as many entries there, and its kernel a rank of {rank[large]:.0f} against {rank[small]:.0f}: the number of entries "
-        "is a bound on the rank, and no promise. Why these sources' gradients have so few directions, we have not explained."
+        f"times as many entries there, and its kernel a rank of {rank[large]:.0f} against {rank[small]:.0f}: the number of "
+        "entries is a bound on the rank, and no promise. Why these sources' gradients have so few directions, we have not explained."
     )
 
 
@@ -301,7 +302,7 @@ def quality(found: dict[str, Verdict]) -> str:
 
 def few(found: dict[str, Verdict]) -> str:
     data = committed_data("few_shot")
-    alike = (data["source_task"] == "mnist5k") & (data["task"] == "digits")
+    alike = are_alike(data)
     dnn = data["family"] == "dnn"
 
     def accuracies(rows, count: int) -> dict[str, float]:

@@ -11,9 +11,8 @@ import pandas as pd
 import scipy.stats
 from jaxtyping import Float
 
-from figures.making.statistics import explained
+from figures.making.statistics import check_seeds, explained
 from mrntk.prediction.functionals import FUNCTIONALS
-from mrntk.support.errors import MrntkError
 
 GROUPS = ("family", "source_task", "task")
 COLUMNS = (*FUNCTIONALS, "ks_lambda_min")  # the last is that of the source's own kernel, of which Corollary 1 speaks
@@ -36,8 +35,7 @@ def shares(
 
 def _arrays(data: pd.DataFrame, columns: Sequence[str], y: str, beyond: Sequence[str]):
     """(values of the columns granted, those judged, and y; seeds; group numbers)."""
-    if data["seed"].nunique() < 2:
-        raise MrntkError(f"data has {data['seed'].nunique()} seed: leaving one out needs two.")
+    check_seeds(data)
     group = data.groupby(list(GROUPS)).ngroup().to_numpy()
     return data[[*beyond, *columns, y]].to_numpy(float), data["seed"].to_numpy(), group
 

@@ -1,16 +1,11 @@
-"""One reprogramming: a source, an input transformation, a few target examples; what the kernel says first, what training
-gives then.
-"""
+"""What the experiments share: input maps by name, examples, and the loss and accuracy of a model or a source."""
 
 import numpy as np
 
 from mrntk.model.accuracy import accuracy
 from mrntk.model.input_maps import INPUT_MAPS
-from mrntk.model.reprogram import Reprogram, predict
-from mrntk.prediction.before_training import before_training
-from mrntk.prediction.functionals import functionals
-from mrntk.training import cross_entropy_loss, fit, mse_loss
-from mrntk.training.recipes import reprogramming_optimiser
+from mrntk.model.reprogram import predict
+from mrntk.training import cross_entropy_loss, mse_loss
 
 MAPS = ("fc", "vp", "vp_fc", "none")  # those of the paper's experiments
 MAP_NAMES = {name: kind.label for name, kind in INPUT_MAPS.items()}
@@ -48,29 +43,3 @@ def examples(task, key, per_class: int, test: int):
     shown = np.linspace(0, len(task.x_test) - 1, min(test, len(task.x_test))).astype(int)
     x_test, y_test = task.x_test[shown], task.one_hot(task.y_test[shown])
     return x.astype(np.float32), task.one_hot(labels), x_test.astype(np.float32), y_test
-
-
-def measure(model: Reprogram, data, *, key, loss: str, epochs: int, batch: int | None = None, callback=None) -> dict:
-    """Spectrum at the start, then training of theta_A by the authors' optimiser, then losses and accuracies.
-
-    Parameters
-    ----------
-    data : (x, y, x_test, y_test) as `examples` gives them.
-    loss : "mse" or "ce"; the kernel's predicted loss is the squared one in both cases.
-
-    Returns
-    -------
-    {"trained": number of trained values, "start_loss", "train_loss", "train_accuracy", "test_loss", "test_accuracy",
-    "kernel_sum": the sum of |Theta_T| over all entries, divided by N} and the `functionals` of Theta_T.
-    """
-    x, y, x_test, y_test = data
-    before = before_training(model, x, y)
-    row = {"trained": model.input_map.num_parameters, "start_loss": loss_and_accuracy(model, x, y, loss)[0]}
-    if model.input_map.num_parameters:
-        optimiser = reprogramming_optimiser()
-        model = fit(
-            model, x, y, key=key, optimiser=optimiser, epochs=epochs, loss=loss, batch=batch, callback=callback
-        ).model
-    row["train_loss"], row["train_accuracy"] = loss_and_accuracy(model, x, y, loss)
-    row["test_loss"], row["test_accuracy"] = loss_and_accuracy(model, x_test, y_test, loss)
-    return row | {"kernel_sum": float(np.abs(before.kernel).sum() / len(x))} | functionals(before)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
@@ -43,39 +42,6 @@ def over_pairs(axis, data: pd.DataFrame, column: str, *, number: int, log: bool,
     means = values.groupby(["depth", "seed"])["value"].mean().reset_index()
     means["value"] = back(means["value"])
     mean_line(axis, means, "depth", "value", number=number, log=log, label=label, markersize=4)
-
-
-def against_depth(
-    data: pd.DataFrame,
-    rows: Sequence[tuple[str, str, str]],
-    maps: Sequence[str],
-    *,
-    by=("family", "source_task", "task"),
-):
-    """One row of panels a quantity (column, label, scale), one column an input map, one line a combination of `by`."""
-    from figures.experiments.reprogramming import MAP_NAMES
-
-    cases = list(data[list(by)].drop_duplicates().itertuples(index=False, name=None))
-    figure, axes = plt.subplots(
-        len(rows),
-        len(maps),
-        figsize=(1.8 * len(maps) + 0.8, 1.9 * len(rows) + 0.9),
-        sharex=True,
-        sharey="row",
-        squeeze=False,
-    )
-    for row, (column, label, scale) in zip(axes, rows, strict=True):
-        for axis, name in zip(row, maps, strict=True):
-            for number, case in enumerate(cases):
-                part = data[(data[list(by)] == case).all(axis=1) & (data["map"] == name)]
-                mean_line(axis, part, "depth", column, number=number, log=scale == "log", label=case_name(case))
-        row[0].set_ylabel(label)
-    for axis, name in zip(axes[0], maps, strict=True):
-        axis.set_title(MAP_NAMES.get(name, name))
-    for axis in axes[-1]:
-        axis.set(xlabel="depth of the source", xticks=sorted(data["depth"].unique()))
-    shared_legend(figure, axes[0, 0], title=f"{data['seed'].nunique()} seeds, {INTERVAL}")
-    return figure
 
 
 def case_name(case: Sequence[str]) -> str:

@@ -59,6 +59,14 @@ def with_interval(values: Sequence[float] | np.ndarray | pd.Series, digits: int 
     return f"{np.mean(values):{form}} ({low:{form}} to {high:{form}})"
 
 
+def check_seeds(data: pd.DataFrame) -> None:
+    """Raise MrntkError, unless there are two seeds, of which one can be left out."""
+    if data["seed"].nunique() < 2:
+        raise MrntkError(
+            f"data has {data['seed'].nunique()} seed: leaving one out needs two, and choosing a column as well three."
+        )
+
+
 def variance_explained(
     data: pd.DataFrame, x: Sequence[str], y: str, *, groups: Sequence[str], beyond: Sequence[str] = ()
 ) -> Float[np.ndarray, "seeds x"]:
@@ -77,10 +85,7 @@ def variance_explained(
     MrntkError
         If there are fewer than two seeds.
     """
-    if data["seed"].nunique() < 2:
-        raise MrntkError(
-            f"data has {data['seed'].nunique()} seed: leaving one out needs two, and choosing a column as well three."
-        )
+    check_seeds(data)
     group = data.groupby(list(groups)).ngroup().to_numpy()
     return explained(data[[*beyond, *x, y]].to_numpy(float), data["seed"].to_numpy(), group, len(beyond))
 

@@ -1,15 +1,12 @@
-"""The shared experiment: input maps by name, data, and one measured reprogramming."""
+"""The shared experiment: input maps by name, data, loss and accuracy."""
 
 import jax
 import numpy as np
 import pytest
 
-from figures.experiments.reprogramming import MAPS, examples, loss_and_accuracy, measure
+from figures.experiments.reprogramming import MAPS, examples, loss_and_accuracy
 from mrntk import DNN, MrntkError, load_task
 from mrntk.model.input_maps import make_input_map
-from mrntk.model.reprogram import Reprogram, predict_float64
-from mrntk.ntk.empirical import empirical_ntk
-from mrntk.prediction.functionals import FUNCTIONALS
 
 
 @pytest.fixture
@@ -43,21 +40,3 @@ def test_loss_and_accuracy_by_hand(loss):
     found = loss_and_accuracy(lambda out: out, outputs, y, loss)
     by_hand = {"mse": (1 + 0 + 9) / 6, "ce": (np.log1p(np.exp(-2)) + np.log1p(np.exp(-1)) + np.log1p(np.exp(2))) / 3}
     assert found == (pytest.approx(by_hand[loss], rel=1e-6), pytest.approx(2 / 3))
-
-
-@pytest.mark.parametrize("name", MAPS)
-def test_a_measured_reprogramming(key, source, name):
-    data = examples(load_task("digits"), key, 2, 50)
-    model = Reprogram(make_input_map(name, (1, 8, 8), source.input_shape, key=key), source)
-    row = measure(model, data, key=key, loss="mse", epochs=10)
-    assert {*FUNCTIONALS, "start_loss", "train_loss", "test_accuracy", "kernel_sum", "trained"} <= set(row)
-    assert row == measure(model, data, key=key, loss="mse", epochs=10)
-    kernel = empirical_ntk(model, data[0])
-    assert row["lambda_max"] == pytest.approx(np.linalg.eigvalsh(kernel.reshape(200, 200))[-1], abs=1e-12)
-    assert row["kernel_sum"] == pytest.approx(np.abs(kernel).sum() / 20)
-    residual = predict_float64(model, data[0]) - data[1]
-    assert row["start_loss"] == pytest.approx((residual**2).sum() / 40, rel=1e-5)
-    if name == "none":
-        assert row["train_loss"] == row["start_loss"] == pytest.approx(row["predicted_loss"], rel=1e-5)
-    else:
-        assert row["train_loss"] < row["start_loss"]
