@@ -1,10 +1,12 @@
 """The benchmarks run, and the tables in their README are what their committed results say."""
 
 import importlib.util
+import itertools
 import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from figures.making.registry import discover, figures_folder
@@ -109,3 +111,48 @@ def test_widgets_table_is_what_the_results_say_and_keeps_the_limits():
         found = module.summary(record["result"])
         assert found["data"][1] <= module.DATA_LIMIT and max(found["pretrained"], default=0) <= module.FIRST_LIMIT
         assert "+changes" not in record["provenance"]["commit"]
+
+
+def made_up_ranking():
+    """Sources of known quality: our score follows it, all others are noise, and one form of ours follows it best."""
+    import pandas as pd
+
+    module, rng, rows = script("ranking"), np.random.default_rng(0), []
+    for number, task, name, seed in itertools.product(range(16), ("digits", "photos", "trace"), ("fc", "vp"), range(2)):
+        quality = number / 16
+        place = {"family": "dnn" if number < 12 else "crepe-tiny", "depth": number, "home": "x", "epochs": 1}
+        noise = {score: rng.normal() for score in (*module.SCORES, *module.FORMS)}
+        times = {"predicted_seconds": 1.0, "training_seconds": 10.0}
+        known = {
+            "predicted": quality,
+            "start_accuracy_1000": quality,
+            "probe_loss_300": -quality,
+            "test_accuracy": quality,
+        }
+        rows.append(place | {"source_loss": "ce", "task": task, "map": name, "seed": seed} | noise | times | known)
+    return module, module.judged(pd.DataFrame(rows))
+
+
+def test_a_ranking_is_judged_by_what_is_known_of_it():
+    module, found = made_up_ranking()
+    for rows in found["parts"].values():
+        by_score = {row["score"]: row for row in rows}
+        assert by_score["predicted"]["tau"] == pytest.approx([1, 1, 1]) and by_score["predicted"]["first"][0] == 0
+        assert by_score["logme"]["behind"][1] > 0.3 and by_score["predicted"]["behind"] is None
+    assert [row["tau"] for row in found["settings"]] == pytest.approx([1] * 6)
+    assert set(found["chosen_elsewhere"]["choices"].values()) <= {"probe_loss_300", "start_accuracy_1000"}
+    assert found["chosen_elsewhere"]["tau"][0] == pytest.approx(1)
+    assert {kind: ratio for kind, (_, _, ratio) in found["cost"].items()} == {
+        "networks trained here": pytest.approx(0.1), "pretrained networks": pytest.approx(0.1)}  # fmt: skip
+    assert "1.00 (1.00 to 1.00)" in module.judged_table(json.loads(json.dumps(found)))
+
+
+def test_ranking_tables_are_what_the_results_say():
+    path = FOLDER / "results" / "ranking.json"
+    records, module = json.loads(path.read_text()) if path.exists() else {}, script("ranking")
+    assert bool(records) == (figures_folder() / "choosing.py").exists()  # both come with the data
+    for part, record in records.items():
+        assert module.PARTS[part][1](record["result"]) in (FOLDER / "README.md").read_text()
+        assert "+changes" not in record["provenance"]["commit"]
+    if records:
+        assert records["command"]["result"]["seconds"]["first"] < 300

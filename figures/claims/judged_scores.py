@@ -62,13 +62,18 @@ def quality(data: pd.DataFrame) -> pd.DataFrame:
         for score, (_, sign) in SCORES.items():
             values = sign * part[score].fillna(part[score].mean()).fillna(0).to_numpy()
             order = np.argsort(-values, kind="stable")
-            tau = kendalltau(values, truth, method="asymptotic").statistic  # of its p-value nothing is asked
             rows.append(
                 {"task": task, "map": name, "seed": seed, "score": score, "sources": len(part),
-                 "tau": 0.0 if np.isnan(tau) else tau, "first": truth.max() - truth[order[0]],
+                 "tau": kendall(values, truth), "first": truth.max() - truth[order[0]],
                  "three": truth.max() - truth[order[:3]].max()}
             )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def kendall(values, truth) -> float:
+    """Kendall's tau b of two rankings; 0 where one of them ranks nothing."""
+    tau = kendalltau(values, truth, method="asymptotic").statistic  # of its p-value nothing is asked
+    return 0.0 if np.isnan(tau) else float(tau)
 
 
 def by_score(found: pd.DataFrame, column: str) -> dict[str, np.ndarray]:

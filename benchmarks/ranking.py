@@ -1,0 +1,218 @@
+"""Which source for my task: the ranking of `mrntk rank` beside the scores of others, what it costs, how long the command takes.
+
+    python benchmarks/ranking.py [judged] [command]
+
+judged: from the data of the figure `choosing` (sources, tasks, input maps, seeds; every score before training, the test accuracy
+after it): Kendall's tau and the regrets of the first choice and of the best of three, per setting and over all settings, on the
+half that was held out when the score was chosen and on all; and, where a form of our score had to be chosen, a choice made anew
+for every task on the other tasks alone. Also what scoring costs beside training. It computes nothing anew.
+
+command: `mrntk rank --task mnist5k --sources all`, with the trained sources in the cache and no forecast there, then once more.
+
+Results go to benchmarks/results/ranking.json, and the tables in benchmarks/README.md are written from them.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from figures.claims.judged_scores import OURS, SCORES, SETTING, SOURCE, by_score, half, kendall, quality
+from figures.experiments.ranking import HORIZONS
+from figures.making.registry import committed_data
+from mrntk.support.cache import VARIABLE, cache_folder
+from mrntk.support.provenance import provenance
+from mrntk.support.style import t_interval
+
+FOLDER = Path(__file__).resolve().parent
+COMMAND = ("rank", "--task", "mnist5k", "--sources", "all")
+FORMS = {  # what our score could have been: {column: sign with which more is better}
+    f"{kernel}_{kind}_{steps}": -1 if kind == "loss" else 1
+    for kernel in ("start", "probe")
+    for kind in ("accuracy", "ridge", "loss")
+    for steps in HORIZONS
+}
+REAL = ("efficientnet", "crepe", "speech")  # how the names of pretrained networks begin
+
+
+def judged(data: pd.DataFrame) -> dict:
+    """Everything that the data say, as numbers."""
+    halves = {"held-out half": quality(half(data, second=True)), "all sources and tasks": quality(data)}
+    return {
+        "sources": len(data.drop_duplicates(SOURCE)),
+        "tasks": data["task"].nunique(),
+        "seeds": data["seed"].nunique(),
+        "parts": {name: over_settings(found) for name, found in halves.items()},
+        "settings": per_setting(halves["all sources and tasks"]),
+        "chosen_elsewhere": chosen_elsewhere(data),
+        "cost": cost(data),
+    }
+
+
+def over_settings(found: pd.DataFrame) -> list[dict]:
+    """A row per score, by tau: its mean over settings, by how much our score is ahead, and what its choices lose."""
+    tau, first, three = (by_score(found, column) for column in ("tau", "first", "three"))
+    return [
+        {"score": score, "settings": len(values), "tau": interval(values), "first": interval(first[score]),
+         "three": interval(three[score]),
+         "behind": None if score in OURS else interval(tau["predicted"] - values)}
+        for score, values in tau.items()
+    ]  # fmt: skip
+
+
+def interval(values) -> list[float]:
+    """[mean, low, high]: 95 % t interval over settings."""
+    return [float(np.mean(values)), *map(float, t_interval(values))]
+
+
+def per_setting(found: pd.DataFrame) -> list[dict]:
+    """A row per setting, means over seeds: tau and regret of our score, and the best other score there."""
+    rows = []
+    for place, part in found.groupby(SETTING, sort=False):
+        means = part.groupby("score")[["tau", "first"]].mean()
+        others = means.drop(index=list(OURS))
+        rows.append(
+            dict(zip(SETTING, place, strict=True))
+            | {"sources": int(part["sources"].max()), "tau": float(means.loc["predicted", "tau"]),
+               "first": float(means.loc["predicted", "first"]), "best": str(others["tau"].idxmax()),
+               "best_tau": float(others["tau"].max())}
+        )  # fmt: skip
+    return rows
+
+
+def chosen_elsewhere(data: pd.DataFrame) -> dict:
+    """For every task the form of our score that is best on all other tasks, and the tau that it reaches on this one."""
+    rows = []
+    for (task, name, seed), part in data.groupby([*SETTING, "seed"], sort=False):
+        truth = part["test_accuracy"].to_numpy()
+        rows += [
+            {"task": task, "map": name, "seed": seed, "form": form, "tau": kendall(sign * part[form], truth)}
+            for form, sign in FORMS.items()
+        ]
+    table = pd.DataFrame(rows).merge(quality(data)[[*SETTING, "seed"]].drop_duplicates())  # settings that vary enough
+    choices, reached = {}, []
+    for task, own in table.groupby("task", sort=False):
+        choices[task] = str(table[table["task"] != task].groupby("form")["tau"].mean().idxmax())
+        reached += list(own[own["form"] == choices[task]].groupby(SETTING)["tau"].mean())
+    return {"choices": choices, "tau": interval(reached)}
+
+
+def cost(data: pd.DataFrame) -> dict[str, list[float]]:
+    """{kind of source: [seconds of scoring, seconds of training, their ratio]}, sums over all candidates; a piece's first of a
+    kind compiles as well, in both.
+    """
+    kinds = np.where(data["family"].str.startswith(REAL), "pretrained networks", "networks trained here")
+    sums = data.groupby(kinds)[["predicted_seconds", "training_seconds"]].sum()
+    return {
+        kind: [float(score), float(training), float(score / training)] for kind, score, training in sums.itertuples()
+    }
+
+
+def timed_command() -> dict:
+    """Seconds of the command from a cache without forecasts, and of the second time; the cache is a copy, that of the user
+    stays as it is.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(cache_folder(), folder, dirs_exist_ok=True)
+        shutil.rmtree(Path(folder) / "forecasts", ignore_errors=True)
+        command, found = [sys.executable, "-m", "mrntk", *COMMAND], {}
+        for name in ("first", "second"):
+            start = time.perf_counter()
+            done = subprocess.run(
+                command, env=os.environ | {VARIABLE: folder}, capture_output=True, text=True, check=True
+            )
+            found[name] = time.perf_counter() - start
+    return {"command": " ".join(("mrntk", *COMMAND)), "seconds": found, "said": done.stdout}
+
+
+# In words.
+
+
+def judged_table(found: dict) -> str:
+    """The tables of what was judged, as Markdown."""
+    text = [f"{found['sources']} sources, {found['tasks']} tasks, {found['seeds']} seeds."]
+    for name, rows in found["parts"].items():
+        text += ["", f"#### {name[0].upper()}{name[1:]}: {rows[0]['settings']} settings", ""]
+        text += [
+            "| score | Kendall's tau | ours is ahead by | lost by the first choice | by the best of three |",
+            "|---" * 5 + "|",
+        ]
+        text += [
+            f"| {SCORES[row['score']][0]} | {said(row['tau'])} | {said(row['behind'], '+.2f') if row['behind'] else '-'} | "
+            f"{said(row['first'], '.3f')} | {said(row['three'], '.3f')} |"
+            for row in rows
+        ]
+    text += [
+        "",
+        "#### Setting by setting (all sources)",
+        "",
+        "| task | map | sources | tau, ours | lost by our first choice | best other |",
+    ]
+    text += ["|---" * 6 + "|"]
+    text += [
+        f"| {row['task']} | {row['map']} | {row['sources']} | {row['tau']:.2f} | {row['first']:.3f} | "
+        f"{SCORES[row['best']][0]}, {row['best_tau']:.2f} |"
+        for row in found["settings"]
+    ]
+    elsewhere = found["chosen_elsewhere"]
+    choices = ", ".join(sorted(set(elsewhere["choices"].values())))
+    text += [
+        "",
+        f"Our score's form chosen for every task on the other tasks alone ({choices}): tau {said(elsewhere['tau'])}.",
+    ]
+    text += [
+        f"Scoring {kind} takes {ratio:.3f} of the time that training them takes ({score:.0f} s of {training:.0f} s)."
+        for kind, (score, training, ratio) in found["cost"].items()
+    ]
+    return "\n".join(text)
+
+
+def said(values: list[float], form: str = ".2f") -> str:
+    return "{:{form}} ({:{form}} to {:{form}})".format(*values, form=form)
+
+
+def command_table(found: dict) -> str:
+    """How long the command takes, and what it says."""
+    seconds = found["seconds"]
+    return (
+        f"`{found['command']}`: {seconds['first']:.0f} s from a cache without forecasts (trained sources are there), "
+        f"{seconds['second']:.1f} s the second time.\n\n```\n{found['said'].rstrip()}\n```"
+    )
+
+
+PARTS = {
+    "judged": (lambda: judged(committed_data("choosing")), judged_table),
+    "command": (timed_command, command_table),
+}
+
+
+def main():
+    """Measure the parts that are asked for, write the results and the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", nargs="*", default=list(PARTS), choices=list(PARTS))
+    path, readme = FOLDER / "results" / "ranking.json", FOLDER / "README.md"
+    records = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for part in parser.parse_args().part:
+        make, table = PARTS[part]
+        found = make()
+        origin = provenance()
+        records[part] = {"result": found, "provenance": origin}
+        path.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+        begin, end = f"<!-- ranking-{part} -->", f"<!-- end of ranking-{part} -->"
+        block = f"{begin}\n### {origin['processor']}, {origin['cores']} cores\n\n{table(found)}\n{end}"
+        text = re.sub(f"{begin}.*{end}", lambda _, block=block: block, readme.read_text(encoding="utf-8"), flags=re.S)
+        readme.write_text(text, encoding="utf-8")
+        print(table(found))
+
+
+if __name__ == "__main__":
+    main()
