@@ -26,6 +26,8 @@ from figures.making.registry import committed_data, is_pending, last_written
 from mrntk.support.errors import MrntkError
 from mrntk.support.style import t_interval
 
+from .regimes import LEAST
+
 REPRODUCED, PARTLY, NOT = "reproduced", "partly reproduced", "not reproduced"
 UNDECIDED, UNTESTED = "undecided", "not testable here"
 CONFIDENCE = 0.99
@@ -143,10 +145,13 @@ def _flips(claim: Claim, data: pd.DataFrame, parts: Sequence[Part]) -> list[tupl
     for column in claim.leave_out if decided else ():
         values = data[column].unique() if column in data else ()
         for value in values if len(values) > 1 else ():
+            fewer = LEAST.set(LEAST.get() - 1)
             try:
                 others = {part.name: part for part in claim.parts(data[data[column] != value])}
             except MrntkError:
                 continue  # what is left is too little for the rule
+            finally:
+                LEAST.reset(fewer)
             for part in parts:
                 outcome = others[part.name].outcome if part.name in others else "not testable"
                 if part.outcome in ("holds", "fails") and outcome not in (part.outcome, "not testable"):

@@ -5,6 +5,7 @@ words why nothing can be learned from them, or "". `tested` keeps the cells that
 """
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,11 @@ FLAT = 0.02  # the most that the last tenth of the steps may change a training l
 SOLVED = 0.011  # share of the constant predictor's loss below which nothing is left to learn (training stops at 0.010)
 MOST = 0.8  # share of the runs of a cell that must have converged
 VARIES = 1.05  # from the smallest to the largest mean loss
+HALF = "half_test_accuracy"  # of a training of half the length, where rates that fall to 0 flatten any loss
+LEAST_TASKS = 3  # whose trainings have ended
+# How many values of x (depths) a case must have left. Fewer by one where it is asked whether a verdict hangs on one of them: else
+# no part with three depths could ever be found fragile.
+LEAST: ContextVar[int] = ContextVar("least", default=3)
 
 Condition = Callable[[pd.DataFrame], str]  # the rows of a cell -> why not, or ""
 
@@ -64,7 +70,7 @@ def tested(
     *,
     x: str = "depth",
     by: Sequence[str] = (),
-    least: int = 3,
+    least: int | None = None,
 ) -> Tested:
     """The cells of `data` that pass every condition.
 
@@ -72,8 +78,9 @@ def tested(
     ----------
     x : the column that is compared.
     by : columns that tell the cases apart, for example source and target task.
-    least : values of x that a case must have left; cases with fewer are left out as a whole.
+    least : values of x that a case must have left, `LEAST` if None; cases with fewer are left out as a whole.
     """
+    least = LEAST.get() if least is None else least
     kept, out = [], []
     places = data.groupby(list(by), sort=False).indices if by else {(): np.arange(len(data))}
     for case in sorted(places, key=lambda one: places[one][0]):  # in the order of the data
@@ -157,3 +164,23 @@ def within_capacity(data: pd.DataFrame) -> Tested:
     """The sources that trained longest, learned their task, and have a positive smallest eigenvalue."""
     longest = data["epochs"] == data.groupby("family")["epochs"].transform("max")
     return tested(data[longest], (learned, positive_smallest), by=("family", "source_task"))
+
+
+def ended_tasks(own: pd.DataFrame, name: str, way: str) -> Tested:
+    """The tasks in which the trainings of that input map have ended, and those of the twin where it is compared with that.
+
+    Where there are trainings of half the length these are another way to see it.
+    """
+    if HALF in set(own["quantity"]):
+        return Tested(own)
+    trained = own[(own["map"] == name) & own["way"].isin(["reprogrammed", way])]
+    kept, out = [], []
+    for task, rows in trained.groupby("task", sort=False):
+        runs = rows.pivot_table(index=["way", "seed"], columns="quantity", values="value")
+        why = next((found for _, cell in runs.groupby("way", sort=False) if (found := converged(cell))), "")
+        out += [f"{task}: {why}"] if why else []
+        kept += [] if why else [task]
+    left_out = "; ".join(out)
+    if len(kept) < LEAST_TASKS:
+        return Tested(own.iloc[:0], "", left_out)
+    return Tested(own[own["task"].isin(kept)], left_out)

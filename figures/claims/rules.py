@@ -15,8 +15,8 @@ few-shot trainings must have ended; and, before any new data of pretrained model
 length takes the place of a plateau where rates fall, and single tasks whose trainings have not ended are left out. After the data
 of the map of regimes a fault was mended: the loss predicted for step 100 is not compared with itself as "the best other". With no
 change of the rule, sources at large inputs (input_size) are trained again at a rate that fits their size, after a look at their
-units: at the rate of small inputs nearly all of the first layer's were silent. Where a
-claim still rests on first data, its rule is younger than they are.
+units: at the rate of small inputs nearly all of the first layer's were silent. After an independent reading, parts with three
+depths can be found fragile as well (with two left). Where a claim still rests on first data, its rule is younger than they are.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,10 +34,12 @@ from . import Claim, Part
 from .functional_shares import BASELINES, COLUMNS, best_share
 from .judged_scores import OURS, SCORES, by_score, held_out, quality
 from .regimes import (
+    HALF,
     Tested,
     below_constant,
     best_learned,
     converged,
+    ended_tasks,
     learned,
     tested,
     unsolved,
@@ -561,9 +563,6 @@ def _less(rows: pd.DataFrame, one: str, other: str) -> np.ndarray:
 
 # Pretrained models.
 
-HALF = "half_test_accuracy"  # of a training of half the length, where rates that fall to 0 flatten any loss
-LEAST_TASKS = 3  # whose trainings have ended
-
 
 def _accuracies(data: pd.DataFrame, name: str, trained: str = "test_accuracy") -> pd.DataFrame:
     """Test accuracy of every way for every seed, averaged over tasks: of that input map, and of ways that have none.
@@ -589,7 +588,7 @@ def _pretrained_parts(data: pd.DataFrame, others: Sequence[tuple[str, str]]) -> 
 
 
 def _pretrained_part(source: str, own: pd.DataFrame, name: str, way: str, words: str) -> Part:
-    label, found = f"{source} {_name(name)} less {words}", _ended_tasks(own, name, way)
+    label, found = f"{source} {_name(name)} less {words}", ended_tasks(own, name, way)
     if found.untestable:
         return Part(label, untestable=found.untestable)
 
@@ -601,26 +600,6 @@ def _pretrained_part(source: str, own: pd.DataFrame, name: str, way: str, words:
     if HALF in set(own["quantity"]) and (short := part(HALF)).outcome != whole.outcome:
         return Part(label, untestable=f"trained half as long it is {short.outcome}, now {whole.outcome}")
     return whole
-
-
-def _ended_tasks(own: pd.DataFrame, name: str, way: str) -> Tested:
-    """The tasks in which the trainings of that input map have ended, and those of the twin where it is compared with that.
-
-    Where there are trainings of half the length these are another way to see it.
-    """
-    if HALF in set(own["quantity"]):
-        return Tested(own)
-    trained = own[(own["map"] == name) & own["way"].isin(["reprogrammed", way])]
-    kept, out = [], []
-    for task, rows in trained.groupby("task", sort=False):
-        runs = rows.pivot_table(index=["way", "seed"], columns="quantity", values="value")
-        why = next((found for _, cell in runs.groupby("way", sort=False) if (found := converged(cell))), "")
-        out += [f"{task}: {why}"] if why else []
-        kept += [] if why else [task]
-    left_out = "; ".join(out)
-    if len(kept) < LEAST_TASKS:
-        return Tested(own.iloc[:0], "", left_out)
-    return Tested(own[own["task"].isin(kept)], left_out)
 
 
 @claim(
