@@ -199,7 +199,8 @@ def frozen_features(found: dict[str, Verdict]) -> str:
         f"{with_interval(loss, 0)} % per layer. The target's accuracy changes by "
         f"{with_interval(per_layer['fc'], 1, sign=True)} points per layer (FC) and "
         f"{with_interval(per_layer['vp'], 1, sign=True)} (VP): too wide to tell. With 30 images, which both learn, FC classifies "
-        f"{with_interval(means['fc'])} of new ones and VP {with_interval(means['vp'])}. lambda_min falls to 1/{least['fc'][first] / least['fc'][last]:.0f} (FC) and "
+        f"{with_interval(means['fc'])} of new ones and VP {with_interval(means['vp'])}. "
+        f"lambda_min falls to 1/{least['fc'][first] / least['fc'][last]:.0f} (FC) and "
         f"1/{least['vp'][first] / least['vp'][last]:.0f} (VP). What a CNN on CLIP's features would do, this does not tell."
     )
 
@@ -285,8 +286,8 @@ def gap(found: dict[str, Verdict]) -> str:
         "With a fully connected layer, no; with a prompt it is small, and grows where training gains. In units of the constant "
         f"predictor's loss, behind DNN, the gap is with FC {layer[2].mean():.2f} at depth 2 and {layer[9].mean():.2f} at depth "
         f"9, {with_interval(shrinks, sign=True)}: the test loss is nearly all gap, and what depth improves is the gap. With a "
-        f"prompt from MNIST to digits it is {near[2].mean():.2f} and {near[9].mean():.2f}, {with_interval(grows, sign=True)}, while the "
-        f"training loss changes by {with_interval(fell, sign=True)}: so there the training loss does decide. Between tasks that "
+        f"prompt from MNIST to digits it is {near[2].mean():.2f} and {near[9].mean():.2f}, {with_interval(grows, sign=True)}, while "
+        f"the training loss changes by {with_interval(fell, sign=True)}: so there the training loss does decide. Between tasks that "
         f"are not alike it is {far[2].mean():.2f} and {far[9].mean():.2f}, but there the training loss hardly changes either "
         f"({with_interval(still, sign=True)}), so that nothing is tested."
     )
@@ -329,10 +330,10 @@ def quality(found: dict[str, Verdict]) -> str:
         "To a task that is alike, on the whole; in general its accuracy on its own task is a poor guide. Test accuracy behind an "
         f"untrained source and behind one trained on MNIST: to digits {listed('digits')}; to Fashion-MNIST {listed('fashion5k')} "
         "(behind CNN the prompt to Fashion-MNIST learns nothing at all). With a DNN and a prompt to Fashion-MNIST, a source "
-        f"whose labels were shuffled gives {clothes[shuffled].mean():.2f}, the good one {clothes[whole].mean():.2f}, and one that "
-        f"a little weight decay leaves at {own['source_test_accuracy'].mean():.2f} of its own task "
-        f"{clothes[decayed].mean():.2f}. How a source was weakened matters more than how much. Weak sources also begin with other losses and scales, so that no "
-        "reason is shown."
+        f"whose labels were shuffled gives {clothes[shuffled].mean():.2f}, the good one {clothes[whole].mean():.2f}, and one "
+        f"that a little weight decay leaves at {own['source_test_accuracy'].mean():.2f} of its own task "
+        f"{clothes[decayed].mean():.2f}. How a source was weakened matters more than how much. Weak sources also begin "
+        "with other losses and scales, so that no reason is shown."
     )
 
 
