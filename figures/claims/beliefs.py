@@ -286,10 +286,10 @@ def gap(found: dict[str, Verdict]) -> str:
         "With a fully connected layer, no; with a prompt it is small, and grows where training gains. In units of the constant "
         f"predictor's loss, behind DNN, the gap is with FC {layer[2].mean():.2f} at depth 2 and {layer[9].mean():.2f} at depth "
         f"9, {with_interval(shrinks, sign=True)}: the test loss is nearly all gap, and what depth improves is the gap. With a "
-        f"prompt from MNIST to digits it is {near[2].mean():.2f} and {near[9].mean():.2f}, {with_interval(grows, sign=True)}, while "
-        f"the training loss changes by {with_interval(fell, sign=True)}: so there the training loss does decide. Between tasks that "
-        f"are not alike it is {far[2].mean():.2f} and {far[9].mean():.2f}, but there the training loss hardly changes either "
-        f"({with_interval(still, sign=True)}), so that nothing is tested."
+        f"prompt from MNIST to digits it is {near[2].mean():.2f} and {near[9].mean():.2f}, {with_interval(grows, sign=True)}, "
+        f"while the training loss changes by {with_interval(fell, sign=True)}: so there the training loss does decide. Between "
+        f"tasks that are not alike it is {far[2].mean():.2f} and {far[9].mean():.2f}, but there the training loss hardly changes "
+        f"either ({with_interval(still, sign=True)}), so that nothing is tested."
     )
 
 

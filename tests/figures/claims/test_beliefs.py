@@ -45,6 +45,8 @@ CHANGES = {  # what would make the statement false
     beliefs.larger_input: ("side", 28, 84),
     beliefs.real_architectures: ("family", "vgg", "resnet"),
     beliefs.frozen_features: ("map", "fc", "vp"),
+    beliefs.quality: ("task", "digits", "fashion5k"),
+    beliefs.few: ("way", "vp", "fc"),
     beliefs.series: ("way", "reprogrammed", "untrained"),
 }
 
