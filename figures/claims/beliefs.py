@@ -383,6 +383,34 @@ def few(found: dict[str, Verdict]) -> str:
     )
 
 
+def pretrained(found: dict[str, Verdict]) -> str:
+    from figures.real_models import one, verdicts
+
+    data = committed_data("real_models")
+    table = verdicts(data)
+    layer, prompt, both = (table[table["map"] == name].set_index("task") for name in ("fc", "vp", "vp_fc"))
+    must(layer["beats_untrained"].all() and layer["above_untrained"].min() > 0.1, "what the network knows is used")
+    must(not table["beats_linear"].any(), "no reprogramming is ahead of a linear model on the raw images")
+    must((prompt["reprogrammed"] < layer["reprogrammed"] - 0.05).all(), "a prompt is behind a layer")
+    fitted = one(data, "train_accuracy").groupby("map")["reprogrammed"].mean()
+    within = one(data, "learnable").groupby("map")["reprogrammed"].mean()
+    must(fitted["fc"] > 0.99 > fitted["vp"] + 0.05, "a layer learns all its images, a prompt does not")
+
+    def said(column: str, rows: pd.DataFrame) -> str:
+        return f"{rows[column]['mnist5k']:.2f} and {rows[column]['fashion5k']:.2f}"
+
+    return (
+        "It helps, clearly; and it is not worth a network on these tasks. A layer in front of EfficientNet-Lite0, trained to its end "
+        f"on a thousand images of 64 pixels, classifies {said('reprogrammed', layer)} of new ones (MNIST and Fashion-MNIST), in "
+        f"front of the same network untrained {said('untrained', layer)}; a linear model on the raw images {said('linear', layer)}, "
+        f"a linear probe of the network's outputs {said('probe', layer)}. VP+FC has {said('reprogrammed', both)}, a prompt alone "
+        f"{said('reprogrammed', prompt)}. The layer learns all its images ({fitted['fc']:.2f}), so what it lacks is "
+        f"generalisation; the prompt does not ({fitted['vp']:.2f}): of the labels {within['vp']:.2f} lie along directions that its "
+        f"steps can learn at the start, of the layer's {within['fc']:.2f}. Where a linear model on few images does worse, the "
+        "answer may be another one."
+    )
+
+
 def series(found: dict[str, Verdict]) -> str:
     from figures.time_series import gains
 
@@ -475,6 +503,11 @@ BELIEFS: tuple[tuple[str, tuple[str, ...], Callable[[dict[str, Verdict]], str]],
     ("Is the generalisation gap constant, so that the training loss decides?", ("gap_constant",), gap),
     ("Does a better source give a better target?", ("better_source",), quality),
     ("Do little data and few trained values suffice?", ("little_suffices",), few),
+    (
+        "Does a large pretrained network help, and is it worth it?",
+        ("pretrained_helps", "pretrained_pays"),
+        pretrained,
+    ),
     ("Does it carry to time series?", ("second_domain",), series),
     ("What should be said instead?", (), instead),
     ("What is open?", (), still_open),

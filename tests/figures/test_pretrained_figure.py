@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from figures.claims import rules
-from figures.making.registry import PENDING, figures_folder, load
+from figures.making.registry import get_figure
 from mrntk.model.input_maps import Identity
 from mrntk.model.output_maps import LinearOutput
 from mrntk.model.reprogram import Reprogram
 from mrntk.spectrum import spectrum
 
-FIGURE = load(figures_folder() / PENDING / "real_models.py").module
+FIGURE = get_figure("real_models").module
 RNG = np.random.default_rng(0)
 
 

@@ -47,6 +47,7 @@ CHANGES = {  # what would make the statement false
     beliefs.frozen_features: ("map", "fc", "vp"),
     beliefs.quality: ("task", "digits", "fashion5k"),
     beliefs.few: ("way", "vp", "fc"),
+    beliefs.pretrained: ("way", "reprogrammed", "untrained"),
     beliefs.series: ("way", "reprogrammed", "untrained"),
 }
 
