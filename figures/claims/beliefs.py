@@ -400,14 +400,14 @@ def pretrained(found: dict[str, Verdict]) -> str:
         return f"{rows[column]['mnist5k']:.2f} and {rows[column]['fashion5k']:.2f}"
 
     return (
-        "It helps, clearly; and it is not worth a network on these tasks. A layer in front of EfficientNet-Lite0, trained to its end "
-        f"on a thousand images of 64 pixels, classifies {said('reprogrammed', layer)} of new ones (MNIST and Fashion-MNIST), in "
-        f"front of the same network untrained {said('untrained', layer)}; a linear model on the raw images {said('linear', layer)}, "
-        f"a linear probe of the network's outputs {said('probe', layer)}. VP+FC has {said('reprogrammed', both)}, a prompt alone "
-        f"{said('reprogrammed', prompt)}. The layer learns all its images ({fitted['fc']:.2f}), so what it lacks is "
-        f"generalisation; the prompt does not ({fitted['vp']:.2f}): of the labels {within['vp']:.2f} lie along directions that its "
-        f"steps can learn at the start, of the layer's {within['fc']:.2f}. Where a linear model on few images does worse, the "
-        "answer may be another one."
+        "It helps, clearly; and it is not worth a network on these tasks. A layer in front of EfficientNet-Lite0, trained to "
+        f"its end on a thousand images of 64 pixels, classifies {said('reprogrammed', layer)} of new ones (MNIST and "
+        f"Fashion-MNIST), in front of the same network untrained {said('untrained', layer)}; a linear model on the raw images "
+        f"{said('linear', layer)}, a linear probe of the network's outputs {said('probe', layer)}. VP+FC has "
+        f"{said('reprogrammed', both)}, a prompt alone {said('reprogrammed', prompt)}. The layer learns all its images "
+        f"({fitted['fc']:.2f}), so what it lacks is generalisation; the prompt does not ({fitted['vp']:.2f}): of the labels "
+        f"{within['vp']:.2f} lie along directions that its steps can learn at the start, of the layer's {within['fc']:.2f}. "
+        "Where a linear model on few images does worse, the answer may be another one."
     )
 
 
