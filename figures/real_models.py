@@ -79,6 +79,7 @@ SHORT = {
 LOOKS = {name: (OKABE_ITO[i], MARKERS[i]) for i, name in enumerate(("fc", "vp", "vp_fc"))}
 TRAINED = {"reprogrammed": LINES[0], "untrained": LINES[2]}
 LINEAR = {"linear": LINES[0], "probe": LINES[1], "feature_probe": LINES[3]}
+ROUNDING = 1e-10  # share of the largest eigenvalue below which one is 0 in double precision
 STATISTICS = 100  # images from which the batch statistics of a twin are estimated
 SIMPLER = ("untrained", "linear", "probe")  # what a reprogrammed network is compared with
 
@@ -352,12 +353,12 @@ def draw_accuracies(axis, data, groups):
 
 
 def draw_spectra(axis, data):
-    """Geometric means over seeds, positive eigenvalues only, with 95 % t intervals as bands."""
-    data = data[(data["quantity"] == "eigenvalue") & (data["value"] > 0)]
-    for (name, way), part in data.groupby(["map", "way"], sort=False):
-        groups = part.groupby("index")["value"]
-        centre = groups.apply(geometric_mean)
-        ends = np.array([geometric_interval(values) for _, values in groups])
+    """Geometric means over seeds with 95 % t intervals as bands, as far as the eigenvalue is above rounding for every seed."""
+    for (name, way), part in data[data["quantity"] == "eigenvalue"].groupby(["map", "way"], sort=False):
+        table = part.pivot(index="index", columns="seed", values="value")
+        table = table[(table > ROUNDING * table.iloc[0]).all(axis=1)]
+        centre = table.apply(geometric_mean, axis=1)
+        ends = np.array([geometric_interval(values) for values in table.to_numpy()])
         options = look(name, way) | {"linestyle": TRAINED[way], "linewidth": 1.3, "markersize": 3, "markevery": 8}
         axis.plot(centre.index, centre, **options)
         axis.fill_between(centre.index, *ends.T, color=options["color"], alpha=0.15, linewidth=0)

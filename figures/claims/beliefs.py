@@ -391,7 +391,7 @@ def pretrained(found: dict[str, Verdict]) -> str:
     layer, prompt, both = (table[table["map"] == name].set_index("task") for name in ("fc", "vp", "vp_fc"))
     must(layer["beats_untrained"].all() and layer["above_untrained"].min() > 0.1, "what the network knows is used")
     must(not table["beats_linear"].any(), "no reprogramming is ahead of a linear model on the raw images")
-    must((prompt["reprogrammed"] < layer["reprogrammed"] - 0.05).all(), "a prompt is behind a layer")
+    must((prompt["reprogrammed"] < layer["reprogrammed"] - 0.03).all(), "a prompt is behind a layer")
     fitted = one(data, "train_accuracy").groupby("map")["reprogrammed"].mean()
     within = one(data, "learnable").groupby("map")["reprogrammed"].mean()
     must(fitted["fc"] > 0.99 > fitted["vp"] + 0.05, "a layer learns all its images, a prompt does not")
