@@ -107,33 +107,34 @@ def beyond_start(name: str, horizon: str) -> dict[str, pd.DataFrame]:
 def larger_input(found: dict[str, Verdict]) -> str:
     data = committed_data("input_size")
     data = data[(data["map"] == "vp") & (data["depth"] > 1)]  # at depth 1 the source is linear
-    small, large = data["side"].min(), data["side"].max()
+    sides, (first, last) = sorted(data["side"].unique()), (data["depth"].min(), data["depth"].max())
 
     def change(side: int, task: str) -> np.ndarray:  # of the training loss, in percent a layer, one number per seed
         return 100 * np.expm1(slopes(data[(data["side"] == side) & (data["task"] == task)], "train_loss", by=PAIR))
 
-    alike, other = ({side: change(side, task) for side in (small, large)} for task in ("digits", "fashion5k"))
-    must(max(t_interval(one)[1] for one in (*alike.values(), other[large])) < 0, "it falls, but in one case")
-    must(t_interval(other[small])[1] > 0, "it does not fall at the small input where tasks are not alike")
-    means = {side: part.groupby("seed")[["test_accuracy", "rank"]].mean() for side, part in data.groupby("side")}
-    lost = means[large]["test_accuracy"] - means[small]["test_accuracy"]
-    ends = data.groupby(["side", "depth"])["test_accuracy"].mean()
-    must(t_interval(lost)[1] < -0.2, "a larger input makes a prompt worse")
-    must((ends[large] < ends[small]).all(), "behind the deepest source as well")
-    rank = {side: one["rank"].mean() for side, one in means.items()}
-    entries = data.groupby("side")["trained"].mean()
-    must(rank[large] < rank[small] / 3, "more entries, a smaller rank")
-    first, last = data["depth"].min(), data["depth"].max()
+    alike, other = ([change(side, task) for side in sides] for task in ("digits", "fashion5k"))
+    must(all(t_interval(one)[1] < 0 for one in (*alike, *other[1:])), "it falls in all cases but one")
+    must(t_interval(other[0])[1] > -1, "that is the small input where tasks are not alike")
+    clothes = data[data["task"] == "fashion5k"].groupby(["side", "depth"])["test_accuracy"].mean()
+    small, large = clothes[sides[0]], clothes[sides[-1]]
+    must(small[last] < small[first] and large[last] > large[first] + 0.03, "accuracy does as the training loss")
+    rank, entries = (data[data["depth"] == last].groupby("side")[name].mean() for name in ("rank", "trained"))
+    must(rank[sides[-1]] < 1.2 * rank[sides[0]], "more entries give no larger rank")
+    must(data["silent"].max() < 0.3, "the sources' units are alive at all sizes")
+
+    def said(changes: list[np.ndarray]) -> str:
+        return ", ".join(
+            f"{with_interval(one, 0, sign=True)} % ({side} px)" for one, side in zip(changes, sides, strict=True)
+        )
+
     return (
-        f"It does, because shallow sources do so badly there. With DNN of depth {first} to {last}, trained on MNIST, a layer "
-        f"changes the training loss at {large} pixels by {with_interval(alike[large], 0, sign=True)} % (digits) and "
-        f"{with_interval(other[large], 0, sign=True)} % (Fashion-MNIST), at {small} pixels by "
-        f"{with_interval(alike[small], 0, sign=True)} and {with_interval(other[small], 0, sign=True)} %. But at {large} pixels a "
-        f"prompt classifies {ends[large, first]:.2f} behind depth {first} and {ends[large, last]:.2f} behind depth {last}, at "
-        f"{small} pixels {ends[small, first]:.2f} and {ends[small, last]:.2f}. It has {entries[large] / entries[small]:.0f} "
-        f"times as many entries there, and its kernel a rank of {rank[large]:.0f} against {rank[small]:.0f}: the number of "
-        "entries is a bound on the rank, and no promise. Why these sources' gradients have so few directions, we have not "
-        "explained."
+        f"Yes: to Fashion-MNIST it does at {sides[1]} and {sides[-1]} pixels, where at {sides[0]} it does not. With DNN of "
+        f"depth {first} to {last}, trained on MNIST, a layer changes a prompt's training loss there by {said(other)}, and that "
+        f"to digits, which are alike, by {said(alike)}. Test accuracy on Fashion-MNIST goes from {small[first]:.2f} to "
+        f"{small[last]:.2f} at {sides[0]} pixels and from {large[first]:.2f} to {large[last]:.2f} at {sides[-1]}. Capacity is "
+        f"not the reason: there are {entries[sides[-1]] / entries[sides[0]]:.0f} times as many entries, and the rank of the "
+        f"kernel is {rank[sides[-1]]:.0f} against {rank[sides[0]]:.0f}. In a first version one learning rate for all sizes had "
+        "silenced nearly all units of the large sources, and a prompt looked worse there."
     )
 
 
