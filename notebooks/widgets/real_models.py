@@ -16,7 +16,7 @@ from mrntk.widgets.view import Choice, Toggle, ViewModel
 TASKS = {"Fashion-MNIST": "fashion5k", "MNIST": "mnist5k", "8x8 digits": "digits"}
 SOURCES = {
     "EfficientNet-Lite0": "efficientnet-lite0",
-    "EfficientNet-Lite0, untrained": "efficientnet-lite0-untrained",
+    "untrained EfficientNet-Lite0": "efficientnet-lite0-untrained",
     "random DNN": "random",
     "trained DNN": "dnn",
     "trained CNN": "cnn",
@@ -30,6 +30,7 @@ MEASURES = {
     "labels in the leading eigenvectors": "labels",
 }
 HALF = 0.5  # of the labels
+ROUNDING = 1e-10  # share of the largest eigenvalue below which one is 0 in double precision
 Side = tuple[str, str]  # a source and an input map
 
 
@@ -75,11 +76,13 @@ def check(task: str, source: str, name: str, measure: str, arguments: Side = ("s
 
 @cache
 def eigenvalues(task: str, side: Side) -> Float[np.ndarray, "ranks 4"]:
-    """Rank, geometric mean over seeds and its 95 % t interval, where the eigenvalue of that rank is positive for every seed."""
+    """Rank, geometric mean over seeds and its 95 % t interval, as far as the eigenvalue is above rounding for every seed."""
     part = _measured(task)[side]
-    groups = part[part["quantity"] == "eigenvalue"].groupby("index")["value"]
-    rows = [(rank, geometric_mean(v), *geometric_interval(v)) for rank, v in groups if (v > 0).all()]
-    return np.array(rows)
+    table = part[part["quantity"] == "eigenvalue"].pivot(index="index", columns="seed", values="value")
+    table = table[(table > ROUNDING * table.iloc[0]).all(axis=1)]
+    return np.array(
+        [(rank, geometric_mean(values), *geometric_interval(values)) for rank, *values in table.itertuples()]
+    )
 
 
 @cache
@@ -122,8 +125,8 @@ class RealModelsView(ViewModel):
     title = "Real models side by side: spectrum, labels, accuracy"
     alt = (
         "Left: eigenvalues of the target kernel before training against their rank for two sources with their input maps, "
-        "both axes logarithmic, with bands for 95 percent t intervals. Right: the chosen measure of both, one thin line per seed, means with "
-        "intervals; or the share of the labels along the leading eigenvectors."
+        "both axes logarithmic, with bands for 95 percent t intervals. Right: the chosen measure of both, one thin line per "
+        "seed, means with intervals; or the share of the labels along the leading eigenvectors."
     )
     controls = {
         "task": Choice("target task", TASKS, "fashion5k"),
@@ -189,7 +192,7 @@ class RealModelsView(ViewModel):
         if "linear" in data:
             axis.axhline(data["linear"], color="k", lw=0.8, ls="-.")
             axis.annotate(
-                "linear model", (0.5, data["linear"]), (0, -2), textcoords="offset points", ha="center", va="top"
+                "linear model", (1.38, data["linear"]), (0, 2), textcoords="offset points", ha="right", va="bottom"
             )
         if data["measure"] == "condition":
             axis.set(yscale="log")

@@ -82,7 +82,7 @@ def test_the_second_source_is_refused_by_its_own_name():
     with pytest.raises(MrntkError, match="^compared with: .*Fashion-MNIST"):
         VIEW.data(second="cnn")
     with pytest.raises(
-        MrntkError, match="^its input map: VP was not measured with .*untrained on Fashion-MNIST: choose FC"
+        MrntkError, match="^its input map: VP was not measured with untrained .* on Fashion-MNIST: choose FC"
     ):
         VIEW.data(second_map="vp")
     with pytest.raises(MrntkError, match="^compared with: this is the same"):
@@ -93,7 +93,7 @@ def test_words_name_what_was_chosen_and_follow_the_interval():
     data = VIEW.data()
     said, (first, second) = VIEW.words(data), data["names"]
     assert "Fashion-MNIST; test accuracy" in said and "linear model" in said
-    assert (first, second) == ("EfficientNet-Lite0 with FC", "EfficientNet-Lite0, untrained with FC")
+    assert (first, second) == ("EfficientNet-Lite0 with FC", "untrained EfficientNet-Lite0 with FC")
     for scores, words in (
         ((np.array([0.5, 0.6, 0.7]), np.array([0.1, 0.2, 0.35])), f"{first} is better"),
         ((np.array([0.1, 0.2, 0.35]), np.array([0.5, 0.6, 0.7])), f"{second} is better"),
