@@ -5,14 +5,14 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from figures.experiments.converged import floored, measure_to_the_end
-from figures.experiments.reprogramming import MAP_NAMES, examples, source_quality
+from figures.experiments.reprogramming import examples, source_quality
 from figures.experiments.sources import BATCH, RATES
 from figures.making.drawing import INTERVAL, mean_line
 from figures.making.statistics import by_seed, slopes, with_interval
 from mrntk.model.input_maps import make_input_map
 from mrntk.model.reprogram import Reprogram
 from mrntk.sources.trained import Recipe, train
-from mrntk.support.style import MARKERS, OKABE_ITO, t_interval
+from mrntk.support.style import MARKERS, t_interval
 from mrntk.tasks import load_task
 
 ID = "input_size"
@@ -21,10 +21,10 @@ PAPER = "notes on the earlier version: source inputs of 28, 56 and 112 pixels"
 ALT = (
     "Four panels on a visual prompt. Above, against the depth of the source, one line for each side of the source's input, "
     "thick for the first target and thin for the second: left the target's training loss, logarithmic, with a line for a "
-    "constant predictor, right its test accuracy. Below left, the slope of the log training loss against depth for each "
-    "side, with a line at zero. Below right, the rank of the prompt's target kernel as a share of all outputs against the "
-    "number of prompt entries as a share of all outputs, beside the bound that the rank cannot exceed either. Bars are 95 "
-    "percent t intervals over seeds."
+    "constant predictor, right its test accuracy. Below left, the slope of the log training loss against depth, from depth 2 "
+    "on, for each side and target, with a line at zero. Below right, the rank of the prompt's target kernel as a share of all "
+    "outputs against the number of prompt entries as a share of all outputs, beside the bound that the rank cannot exceed "
+    "either. Bars are 95 percent t intervals over seeds."
 )
 SAYS = (
     "With VP the target loss does not fall with the source's depth at a small input; a larger input, 56 or 112 pixels "
@@ -32,10 +32,12 @@ SAYS = (
     "our addition."
 )
 NOTE = (
-    "Sources train for a fixed number of epochs without early stopping; theta trains with all target examples at once, until the "
+    "Sources train for a fixed number of epochs without early stopping, with a rate in inverse proportion to the number of "
+    "pixels. In a first version all had the rate of 28 pixels, by which most units of the first layer were silenced for good at "
+    "84 pixels (99 % of them gave 0 for every target example behind a source of depth 2, in a trial), and a prompt could do "
+    "nothing through the rest. Theta trains with all target examples at once, until the "
     "last tenth of the steps changes the loss by less than 2 %, or until the loss is 1 % of the constant predictor's. FC learns "
-    "nearly all its examples, and is not drawn; only behind sources of depth 2 at the larger inputs, from MNIST to "
-    "Fashion-MNIST, does it come to rest at a high loss, which we have not explained."
+    "nearly all its examples, and is not drawn."
 )
 # The rank is also at most the width of a DNN's first layer, since all input gradients lie in the row space of its weights. So the
 # width is above N_T c_T, which lies between the 384 prompt entries at 28 pixels and the 1536 at 56.
@@ -57,6 +59,19 @@ SCALES = {
 }  # fmt: skip
 
 
+def rate(side: int) -> float:
+    """Of Adam for a source. A step moves every weight by about the rate, and so a unit of the first layer by rate * pixels."""
+    return RATES["dnn"] * (28 / side) ** 2
+
+
+def silent(source, x) -> float:
+    """Share of the units of the first hidden layer that give 0 for all of these inputs: no gradient passes through them."""
+    if len(source.layers) == 1:
+        return 0.0
+    first = jax.vmap(lambda s: source.layers[0](s.ravel()))(x)
+    return float((first <= 0).all(axis=0).mean())
+
+
 def cells(*, side, depth, seeds, **rest):
     """One piece per size, depth and seed."""
     return [{"side": s, "depth": d, "seed": seed, **rest} for seed in range(seeds) for s in side for d in depth]
@@ -67,16 +82,17 @@ def compute(
 ):
     """One row per target and input transformation."""
     home, rows = load_task(source_task).with_inputs(np.float32).resized(side), []
-    options = {"learning_rate": RATES["dnn"], "batch": BATCH, "patience": 0}
+    options = {"learning_rate": rate(side), "batch": BATCH, "patience": 0}
     recipe = Recipe(loss="mse", epochs=source_epochs, per_class=source_per_class, **options)
     keys = jax.random.split(jax.random.fold_in(key, seed), 3)
     source = train("dnn", home, seed=42 + seed, recipe=recipe, depth=depth, width=width).source
-    about = source_quality(source, home, shown=None)
+    about = source_quality(source, home, shown=None) | {"silent": silent(source, home.x_test[:500])}
     for target in task:
         data = examples(load_task(target), keys[0], per_class, test)
         for name in maps:
             a = make_input_map(name, data[0].shape[1:], source.input_shape, key=keys[1])
             found = measure_to_the_end(Reprogram(a, source), data, key=keys[2], loss="mse", most=most)
+            found["silent_on_target"] = silent(source, jax.vmap(a)(data[0]))
             place = {"family": "dnn", "side": side, "depth": depth, "source_task": source_task, "task": target}
             rows.append(place | {"map": name, "seed": seed, "width": width, "outputs": data[1].size} | about | found)
     return rows
@@ -92,20 +108,24 @@ def against_depth(axis, data, column: str, *, log: bool):
 
 
 def layer_change(data):
-    """The slope of the log training loss against depth, by seed, averaged over targets."""
+    """The slope of the prompt's log training loss against depth, from depth 2 on (at depth 1 the source is linear), by seed."""
+    data = data[data["depth"] > data["depth"].min()] if data["depth"].nunique() > 2 else data
     return slopes(floored(data, "train_loss"), "train_loss", by=("task",))
 
 
 def slope_bars(axis, data):
-    """Change of the log loss with one more layer, with its interval, for every side."""
+    """Change of the log loss with one more layer, with its interval, for every side and target."""
     sides = sorted(data["side"].unique())
-    parts = [layer_change(data[data["side"] == side]) for side in sides]
-    means, ends = [part.mean() for part in parts], np.array([t_interval(part) for part in parts])
-    style = {"color": OKABE_ITO[0], "marker": MARKERS[0], "capsize": 3, "linestyle": ""}
-    axis.errorbar(range(len(sides)), means, yerr=[means - ends[:, 0], ends[:, 1] - means], **style)
+    for number, (task, rows) in enumerate(data.groupby("task", sort=False)):
+        parts = [layer_change(rows[rows["side"] == side]) for side in sides]
+        means, ends = np.array([part.mean() for part in parts]), np.array([t_interval(part) for part in parts])
+        places = np.arange(len(sides)) + 0.12 * (2 * number - 1)
+        style = {"color": "black", "marker": MARKERS[number], "capsize": 3, "linestyle": "", "label": f"to {task}"}
+        axis.errorbar(places, means, yerr=[means - ends[:, 0], ends[:, 1] - means], **style)
     axis.axhline(0, color="black", linewidth=0.8)
     axis.set(xticks=range(len(sides)), xticklabels=sides, xlabel="side of the source's input (pixels)")
-    axis.set(ylabel="slope of log training loss\na layer", xlim=(-0.5, len(sides) - 0.5))
+    axis.set(ylabel="slope of log training loss\nper layer, from depth 2", xlim=(-0.5, len(sides) - 0.5))
+    axis.legend(fontsize=7)
 
 
 def capacity(axis, data):
@@ -123,7 +143,7 @@ def capacity(axis, data):
     rooms = sorted(data["room"].unique())
     axis.set_xticks(rooms, [f"{value:.3g}" for value in rooms])
     axis.minorticks_off()
-    axis.legend(fontsize=7, handlelength=2.4, labelspacing=0.3)
+    axis.legend(fontsize=7, handlelength=2.4, labelspacing=0.3, loc="upper right", bbox_to_anchor=(1, 0.94))
 
 
 def render(data):
@@ -145,20 +165,21 @@ def render(data):
 
 
 def finds(data):
-    """Slopes by side and map; what the capacity law leaves of the rank."""
-    words = []
-    for name in data["map"].unique():
-        groups = data[data["map"] == name].groupby("side")
+    """Slopes by side and target; what the capacity law leaves of the rank; whether the sources' units are alive."""
+    words, prompt = [], data[data["map"] == "vp"]
+    for task, rows in prompt.groupby("task", sort=False):
         changes = [
-            f"{with_interval(100 * np.expm1(layer_change(part)), 0, sign=True)} % at {side} px" for side, part in groups
+            f"{with_interval(100 * np.expm1(layer_change(part)), 0, sign=True)} % at {side} px"
+            for side, part in rows.groupby("side")
         ]
-        words.append(f"{MAP_NAMES[name]} {', '.join(changes)}")
-    deepest = data[(data["map"] == "vp") & (data["depth"] == data["depth"].max())]
+        words.append(f"to {task} {', '.join(changes)}")
+    deepest = prompt[prompt["depth"] == prompt["depth"].max()]
     ranks = [
         f"{with_interval(by_seed(part, 'rank'), 0)} with {part['trained'].iloc[0]} entries ({side} px)"
         for side, part in deepest.groupby("side")
     ]
     return (
-        f"Change of the target loss with one more layer: {'; '.join(words)}. Rank of the prompt's kernel, of at most "
-        f"{data['outputs'].iloc[0]}, at depth {data['depth'].max()}: {', '.join(ranks)}."
+        f"Change of a prompt's training loss with one more layer, from depth 2 on: {'; '.join(words)}. Rank of the prompt's "
+        f"kernel, of at most {data['outputs'].iloc[0]}, at depth {data['depth'].max()}: {', '.join(ranks)}. Of the first "
+        f"layer's units at most {data['silent'].max():.0%} give 0 for all images of the source's own task."
     )
