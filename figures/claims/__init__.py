@@ -31,6 +31,7 @@ from .regimes import LEAST
 REPRODUCED, PARTLY, NOT = "reproduced", "partly reproduced", "not reproduced"
 UNDECIDED, UNTESTED = "undecided", "not testable here"
 CONFIDENCE = 0.99
+SEEDS = 5  # the fewest values (one per seed) that a part is judged by
 OUTCOMES = {"holds": "hold", "fails": "fail", "undecided": "undecided", "not testable": "not testable"}  # and plural
 
 
@@ -127,8 +128,13 @@ def _judge(claim: Claim, data: pd.DataFrame | None) -> Verdict:
         return Verdict(claim, UNTESTED, (), str(error))
     if not parts:
         return Verdict(claim, UNTESTED, (), "the data decide nothing that it could be held against.")
+    parts = [one if one.untestable or len(one.values) >= SEEDS else _too_few(one) for one in parts]
     parts = tuple(replace(part, fragile=found) for part, found in zip(parts, _flips(claim, data, parts), strict=True))
     return Verdict(claim, verdict_of(parts), parts)
+
+
+def _too_few(part: Part) -> Part:
+    return Part(part.name, untestable=f"{len(part.values)} seeds, where a verdict needs {SEEDS}")
 
 
 def with_pairs(data: pd.DataFrame) -> pd.DataFrame:

@@ -408,7 +408,8 @@ def pretrained(found: dict[str, Verdict]) -> str:
         f"{said('reprogrammed', both)}, a prompt alone {said('reprogrammed', prompt)}. The layer learns all its images "
         f"({fitted['fc']:.2f}), so what it lacks is generalisation; the prompt does not ({fitted['vp']:.2f}): of the labels "
         f"{within['vp']:.2f} lie along directions that its steps can learn at the start, of the layer's {within['fc']:.2f}. "
-        "Where a linear model on few images does worse, the answer may be another one."
+        "Where a linear model on few images does worse, the answer may be another one. All this is from "
+        f"{data['seed'].nunique()} seeds."
     )
 
 

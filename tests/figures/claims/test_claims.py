@@ -11,7 +11,7 @@ from figures.making import gallery
 from figures.making.registry import PENDING, is_pending
 from mrntk import MrntkError
 
-CLEAR, UNCLEAR = [1.0, 1.1, 0.9, 1.0], [-1.0, 1.1, 0.2, -0.4]
+CLEAR, UNCLEAR = [1.0, 1.1, 0.9, 1.0, 1.0], [-1.0, 1.1, 0.2, -0.4, 0.1]
 
 
 @pytest.mark.parametrize(
@@ -221,6 +221,15 @@ def test_every_claim_stands_beside_its_first_verdict():
     found = [judge(rules.CLAIMS[0])]
     line = earlier.changes(found).splitlines()[-1]
     assert line.startswith(f"| {rules.CLAIMS[0].sentence} | reproduced (5 hold) | **{found[0].verdict}** (")
+
+
+def test_four_seeds_decide_nothing():
+    few = Claim(
+        "it", "It is so", "tiny", "whatever", lambda data: [Part("a", CLEAR[:4], low=0), Part("b", CLEAR, low=0)]
+    )
+    found = judge(few, pd.DataFrame())
+    assert [part.outcome for part in found.parts] == ["not testable", "holds"] and found.verdict == REPRODUCED
+    assert found.parts[0].untestable == "4 seeds, where a verdict needs 5"
 
 
 @pytest.mark.xdist_group("verdicts")  # all of them, which a process judges once
