@@ -26,8 +26,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from figures.claims.judged_scores import OURS, SCORES, SETTING, SOURCE, by_score, half, kendall, quality
-from figures.experiments.ranking import HORIZONS
+from figures.claims.judged_scores import (
+    FORMS,
+    OURS,
+    SCORES,
+    SETTING,
+    SOURCE,
+    by_score,
+    chosen,
+    half,
+    kendall,
+    quality,
+    settings,
+    with_ours,
+)
 from figures.making.registry import committed_data
 from mrntk.support.cache import VARIABLE, cache_folder
 from mrntk.support.provenance import provenance
@@ -35,19 +47,15 @@ from mrntk.support.style import t_interval
 
 FOLDER = Path(__file__).resolve().parent
 COMMAND = ("rank", "--task", "mnist5k", "--sources", "all")
-FORMS = {  # what our score could have been: {column: sign with which more is better}
-    f"{kernel}_{kind}_{steps}": -1 if kind == "loss" else 1
-    for kernel in ("start", "probe")
-    for kind in ("accuracy", "ridge", "loss")
-    for steps in HORIZONS
-}
 REAL = ("efficientnet", "crepe", "speech")  # how the names of pretrained networks begin
 
 
 def judged(data: pd.DataFrame) -> dict:
     """Everything that the data say, as numbers."""
+    form, data = chosen(half(data, second=False)), with_ours(data)
     halves = {"held-out half": quality(half(data, second=True)), "all sources and tasks": quality(data)}
     return {
+        "form": form,
         "sources": len(data.drop_duplicates(SOURCE)),
         "tasks": data["task"].nunique(),
         "seeds": data["seed"].nunique(),
@@ -64,7 +72,7 @@ def over_settings(found: pd.DataFrame) -> list[dict]:
     return [
         {"score": score, "settings": len(values), "tau": interval(values), "first": interval(first[score]),
          "three": interval(three[score]),
-         "behind": None if score in OURS else interval(tau["predicted"] - values)}
+         "behind": None if score in OURS else interval(tau["ours"] - values)}
         for score, values in tau.items()
     ]  # fmt: skip
 
@@ -82,8 +90,8 @@ def per_setting(found: pd.DataFrame) -> list[dict]:
         others = means.drop(index=list(OURS))
         rows.append(
             dict(zip(SETTING, place, strict=True))
-            | {"sources": int(part["sources"].max()), "tau": float(means.loc["predicted", "tau"]),
-               "first": float(means.loc["predicted", "first"]), "best": str(others["tau"].idxmax()),
+            | {"sources": int(part["sources"].max()), "tau": float(means.loc["ours", "tau"]),
+               "first": float(means.loc["ours", "first"]), "best": str(others["tau"].idxmax()),
                "best_tau": float(others["tau"].max())}
         )  # fmt: skip
     return rows
@@ -91,14 +99,11 @@ def per_setting(found: pd.DataFrame) -> list[dict]:
 
 def chosen_elsewhere(data: pd.DataFrame) -> dict:
     """For every task the form of our score that is best on all other tasks, and the tau that it reaches on this one."""
-    rows = []
-    for (task, name, seed), part in data.groupby([*SETTING, "seed"], sort=False):
-        truth = part["test_accuracy"].to_numpy()
-        rows += [
-            {"task": task, "map": name, "seed": seed, "form": form, "tau": kendall(sign * part[form], truth)}
-            for form, sign in FORMS.items()
-        ]
-    table = pd.DataFrame(rows).merge(quality(data)[[*SETTING, "seed"]].drop_duplicates())  # settings that vary enough
+    table = pd.DataFrame(
+        {"task": task, "map": name, "form": form, "tau": kendall(part[f"probe_{form}"], part["test_accuracy"])}
+        for (task, name, _), part in settings(data)
+        for form in FORMS
+    )
     choices, reached = {}, []
     for task, own in table.groupby("task", sort=False):
         choices[task] = str(table[table["task"] != task].groupby("form")["tau"].mean().idxmax())
@@ -139,7 +144,8 @@ def timed_command() -> dict:
 
 def judged_table(found: dict) -> str:
     """The tables of what was judged, as Markdown."""
-    text = [f"{found['sources']} sources, {found['tasks']} tasks, {found['seeds']} seeds."]
+    counts = f"{found['sources']} sources, {found['tasks']} tasks, {found['seeds']} seeds"
+    text = [f"{counts}; the form of our score that the first half chooses: {found['form']}."]
     for name, rows in found["parts"].items():
         text += ["", f"#### {name[0].upper()}{name[1:]}: {rows[0]['settings']} settings", ""]
         text += [

@@ -121,14 +121,10 @@ def made_up_ranking():
     for number, task, name, seed in itertools.product(range(16), ("digits", "photos", "trace"), ("fc", "vp"), range(2)):
         quality = number / 16
         place = {"family": "dnn" if number < 12 else "crepe-tiny", "depth": number, "home": "x", "epochs": 1}
-        noise = {score: rng.normal() for score in (*module.SCORES, *module.FORMS)}
+        forms = [f"{kernel}_{form}" for kernel in ("start", "probe") for form in module.FORMS]
+        noise = {score: rng.normal() for score in (*module.SCORES, *forms) if score not in module.OURS}
         times = {"predicted_seconds": 1.0, "training_seconds": 10.0}
-        known = {
-            "predicted": quality,
-            "start_accuracy_1000": quality,
-            "probe_loss_300": -quality,
-            "test_accuracy": quality,
-        }
+        known = {"probe_ridge_300": quality, "test_accuracy": quality}
         rows.append(place | {"source_loss": "ce", "task": task, "map": name, "seed": seed} | noise | times | known)
     return module, module.judged(pd.DataFrame(rows))
 
@@ -137,10 +133,10 @@ def test_a_ranking_is_judged_by_what_is_known_of_it():
     module, found = made_up_ranking()
     for rows in found["parts"].values():
         by_score = {row["score"]: row for row in rows}
-        assert by_score["predicted"]["tau"] == pytest.approx([1, 1, 1]) and by_score["predicted"]["first"][0] == 0
-        assert by_score["logme"]["behind"][1] > 0.3 and by_score["predicted"]["behind"] is None
+        assert by_score["ours"]["tau"] == pytest.approx([1, 1, 1]) and by_score["ours"]["first"][0] == 0
+        assert by_score["logme"]["behind"][1] > 0.3 and by_score["ours"]["behind"] is None
     assert [row["tau"] for row in found["settings"]] == pytest.approx([1] * 6)
-    assert set(found["chosen_elsewhere"]["choices"].values()) <= {"probe_loss_300", "start_accuracy_1000"}
+    assert {found["form"], *found["chosen_elsewhere"]["choices"].values()} == {"ridge_300"}
     assert found["chosen_elsewhere"]["tau"][0] == pytest.approx(1)
     assert {kind: ratio for kind, (_, _, ratio) in found["cost"].items()} == {
         "networks trained here": pytest.approx(0.1), "pretrained networks": pytest.approx(0.1)}  # fmt: skip

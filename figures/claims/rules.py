@@ -650,6 +650,6 @@ def score_chooses(data):
     others = [score for score in SCORES if score not in OURS]
     best = min(others, key=lambda score: lost[score].mean())
     return [
-        *(Part(f"tau less that of {SCORES[score][0]}", tau["predicted"] - tau[score], low=0) for score in others),
-        Part(f"accuracy lost, less half of that by {SCORES[best][0]}", lost["predicted"] - lost[best] / 2, high=0),
+        *(Part(f"tau less that of {SCORES[score][0]}", tau["ours"] - tau[score], low=0) for score in others),
+        Part(f"accuracy lost, less half of that by {SCORES[best][0]}", lost["ours"] - lost[best] / 2, high=0),
     ]

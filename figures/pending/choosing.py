@@ -172,11 +172,11 @@ def finds(data):
     tau, first = by_score(found, "tau"), by_score(found, "first")
     best = next(score for score in tau if score not in OURS)
     cheapest = next(score for score in first if score not in OURS)
-    ahead = with_interval(tau["predicted"] - tau[best], sign=True)
+    ahead = with_interval(tau["ours"] - tau[best], sign=True)
     return (
         "Held-out half: Kendall's tau of the predicted accuracy with the accuracy after training is "
-        f"{with_interval(tau['predicted'])}; without a probe {with_interval(tau['start_accuracy_1000'])}; of the best other "
+        f"{with_interval(tau['ours'])}; without a probe {with_interval(tau['ours_at_start'])}; of the best other "
         f"score, {SCORES[best][0]}, {with_interval(tau[best])}; difference {ahead}. The first choice loses "
-        f"{with_interval(first['predicted'], 3)} of test accuracy, that of {SCORES[cheapest][0]} "
+        f"{with_interval(first['ours'], 3)} of test accuracy, that of {SCORES[cheapest][0]} "
         f"{with_interval(first[cheapest], 3)}."
     )
