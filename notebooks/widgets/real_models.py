@@ -144,11 +144,7 @@ class RealModelsView(ViewModel):
         check(task, first, first_map, measure)
         check(task, second, second_map, measure, ("compared with", "its input map"))
         sides = (first, first_map), (second, second_map)
-        if sides[0] == sides[1]:
-            raise MrntkError(
-                "compared with: this is the same as the first: choose another source, or another input map."
-            )
-        data = {"task": task, "sides": sides, "names": [*map(words_for, sides)], "measure": measure, "scaled": scaled}
+        data = {"task": task, "names": [*map(words_for, sides)], "measure": measure, "scaled": scaled}
         data["spectra"] = [eigenvalues(task, side) for side in sides]
         data["scores"] = [scores(task, side, measure) for side in sides]
         data["paired"] = paired(*data["scores"])
@@ -203,6 +199,8 @@ class RealModelsView(ViewModel):
 
     def words(self, data) -> str:
         names = data["names"]
+        if names[0] == names[1]:
+            return f"Both are {names[0]}: choose another source or input map for one of them."
         means = [values.mean() for values in data["scores"]]
         difference, low, high = data["paired"]
         form = ".1f" if max(map(abs, means)) >= 10 else ".2f" if max(map(abs, means)) >= 0.1 else ".2g"

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("widgets")
 VIEWS = {name: kind for name, kind in view_models().items() if ".reprogramming." not in kind.__module__}
 # What a change does to the picture, where it does not make another one.
 ONLY_WORDS = {("FiguresView", "confidence"), ("LearningCurveView", "alpha"), ("SeriesView", "per_class")}
-REFUSED = {("RealModelsView", "second_map")}
+REFUSED = {("RealModelsView", "second"), ("RealModelsView", "second_map")}
 STATE = "(box) => [box.querySelector('figure img')?.src, box.querySelector('figcaption, [role=alert]')?.textContent]"
 FOCUSED = "(box) => box.contains(document.activeElement) && document.activeElement.outerHTML"
 

@@ -85,8 +85,12 @@ def test_the_second_source_is_refused_by_its_own_name():
         MrntkError, match="^its input map: VP was not measured with untrained .* on Fashion-MNIST: choose FC"
     ):
         VIEW.data(second_map="vp")
-    with pytest.raises(MrntkError, match="^compared with: this is the same"):
-        VIEW.data(second="efficientnet-lite0")
+
+
+def test_the_same_twice_is_said_to_be_so():
+    data = VIEW.data(second="efficientnet-lite0")
+    assert VIEW.words(data).startswith("Both are EfficientNet-Lite0 with FC: choose another")
+    plt.close(VIEW.draw(data))
 
 
 def test_words_name_what_was_chosen_and_follow_the_interval():
