@@ -133,7 +133,12 @@ def timed_command() -> dict:
         for name in ("first", "second"):
             start = time.perf_counter()
             done = subprocess.run(
-                command, env=os.environ | {VARIABLE: folder}, capture_output=True, text=True, check=True
+                command,
+                env=os.environ | {VARIABLE: folder},
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                check=True,
             )
             found[name] = time.perf_counter() - start
     return {"command": " ".join(("mrntk", *COMMAND)), "seconds": found, "said": done.stdout}
