@@ -33,9 +33,8 @@ SAYS = (
 )
 NOTE = (
     "Sources train for a fixed number of epochs without early stopping, with a rate in inverse proportion to the number of "
-    "pixels. In a first version all had the rate of 28 pixels, by which most units of the first layer were silenced for good at "
-    "84 pixels (99 % of them gave 0 for every target example behind a source of depth 2, in a trial), and a prompt could do "
-    "nothing through the rest. Theta trains with all target examples at once, until the "
+    "pixels. In a first version all had the rate of 28 pixels, by which nearly all units of the first layer were silenced for good "
+    "at 84 pixels, and a prompt could do nothing through the rest. Theta trains with all target examples at once, until the "
     "last tenth of the steps changes the loss by less than 2 %, or until the loss is 1 % of the constant predictor's. FC learns "
     "nearly all its examples, and is not drawn."
 )

@@ -16,6 +16,7 @@ from figures.experiments.converged import SOLVED, constant_loss
 from figures.experiments.linear import linear_accuracies
 from figures.experiments.reprogramming import MAP_NAMES, examples, loss_and_accuracy
 from figures.making.drawing import LINES
+from figures.making.statistics import above_rounding
 from mrntk.model.input_maps import Resize, make_input_map
 from mrntk.model.output_maps import bayesian_mapping, random_mapping
 from mrntk.model.reprogram import Reprogram, predict
@@ -32,7 +33,7 @@ ID = "real_models"
 TITLE = "Pretrained image models at the end of training, beside untrained networks and linear models"
 PAPER = "beyond the paper"
 ALT = (
-    "Three panels. Above, test accuracy after training, one group of markers a target task and pretrained network: a prompt, a "
+    "Three panels. Above, test accuracy after training, one group of markers per target task and pretrained network: a prompt, a "
     "fully connected layer, and both, filled for the pretrained network and open for the same network with random weights; lines "
     "across each group are a linear model on the raw images, linear probes of the network's outputs and of its features, and "
     "chance. Below left, eigenvalues of the target kernel before training against their rank, both axes logarithmic. Below "
@@ -79,7 +80,6 @@ SHORT = {
 LOOKS = {name: (OKABE_ITO[i], MARKERS[i]) for i, name in enumerate(("fc", "vp", "vp_fc"))}
 TRAINED = {"reprogrammed": LINES[0], "untrained": LINES[2]}
 LINEAR = {"linear": LINES[0], "probe": LINES[1], "feature_probe": LINES[3]}
-ROUNDING = 1e-10  # share of the largest eigenvalue below which one is 0 in double precision
 STATISTICS = 100  # images from which the batch statistics of a twin are estimated
 SIMPLER = ("untrained", "linear", "probe")  # what a reprogrammed network is compared with
 
@@ -355,8 +355,7 @@ def draw_accuracies(axis, data, groups):
 def draw_spectra(axis, data):
     """Geometric means over seeds with 95 % t intervals as bands, as far as the eigenvalue is above rounding for every seed."""
     for (name, way), part in data[data["quantity"] == "eigenvalue"].groupby(["map", "way"], sort=False):
-        table = part.pivot(index="index", columns="seed", values="value")
-        table = table[(table > ROUNDING * table.iloc[0]).all(axis=1)]
+        table = above_rounding(part)
         centre = table.apply(geometric_mean, axis=1)
         ends = np.array([geometric_interval(values) for values in table.to_numpy()])
         options = look(name, way) | {"linestyle": TRAINED[way], "linewidth": 1.3, "markersize": 3, "markevery": 8}

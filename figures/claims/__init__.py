@@ -151,7 +151,7 @@ def _flips(claim: Claim, data: pd.DataFrame, parts: Sequence[Part]) -> list[tupl
     for column in claim.leave_out if decided else ():
         values = data[column].unique() if column in data else ()
         for value in values if len(values) > 1 else ():
-            fewer = LEAST.set(LEAST.get() - 1)
+            fewer = LEAST.set(LEAST.get() - (column == "depth"))
             try:
                 others = {part.name: part for part in claim.parts(data[data[column] != value])}
             except MrntkError:

@@ -62,7 +62,7 @@ def held_out(data: pd.DataFrame) -> pd.DataFrame:
 def with_ours(data: pd.DataFrame) -> pd.DataFrame:
     """The data with our score, in the form that the first half chooses."""
     first = half(data, second=False)
-    form = chosen(first if any(True for _ in settings(first)) else data)
+    form = chosen(first if next(settings(first), None) else data)
     return data.assign(ours=data[f"probe_{form}"], ours_at_start=data[f"start_{form}"])
 
 

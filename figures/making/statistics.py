@@ -10,6 +10,7 @@ from mrntk.support.errors import MrntkError
 from mrntk.support.style import t_interval
 
 # What "the target loss" can mean: (in words, column, whether its logarithm is taken, whether training must have ended).
+ROUNDING = 1e-10  # share of the largest eigenvalue below which one is 0 in double precision
 READINGS = (
     ("training loss after 300 steps", "loss_300", True, False),
     ("training loss at the end", "train_loss", True, True),
@@ -57,6 +58,12 @@ def with_interval(values: Sequence[float] | np.ndarray | pd.Series, digits: int 
     low, high = t_interval(values)
     form = f"{'+' if sign else ''}.{digits}f"
     return f"{np.mean(values):{form}} ({low:{form}} to {high:{form}})"
+
+
+def above_rounding(eigenvalues: pd.DataFrame) -> pd.DataFrame:
+    """Rows (seed, index, value) as a table of one row per index and one column per seed, as far as all are above rounding."""
+    table = eigenvalues.pivot(index="index", columns="seed", values="value").sort_index()
+    return table[(table > ROUNDING * table.iloc[0]).all(axis=1)]
 
 
 def check_seeds(data: pd.DataFrame) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from figures.making.registry import committed_data
+from figures.making.statistics import above_rounding
 from mrntk.model.input_maps import INPUT_MAPS
 from mrntk.support.errors import MrntkError
 from mrntk.support.style import MARKERS, OKABE_ITO, geometric_interval, geometric_mean, t_interval
@@ -30,7 +31,6 @@ MEASURES = {
     "labels in the leading eigenvectors": "labels",
 }
 HALF = 0.5  # of the labels
-ROUNDING = 1e-10  # share of the largest eigenvalue below which one is 0 in double precision
 Side = tuple[str, str]  # a source and an input map
 
 
@@ -78,8 +78,7 @@ def check(task: str, source: str, name: str, measure: str, arguments: Side = ("s
 def eigenvalues(task: str, side: Side) -> Float[np.ndarray, "ranks 4"]:
     """Rank, geometric mean over seeds and its 95 % t interval, as far as the eigenvalue is above rounding for every seed."""
     part = _measured(task)[side]
-    table = part[part["quantity"] == "eigenvalue"].pivot(index="index", columns="seed", values="value")
-    table = table[(table > ROUNDING * table.iloc[0]).all(axis=1)]
+    table = above_rounding(part[part["quantity"] == "eigenvalue"])
     return np.array(
         [(rank, geometric_mean(values), *geometric_interval(values)) for rank, *values in table.itertuples()]
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from figures.making.statistics import by_seed, slopes, variance_explained, with_interval
+from figures.making.statistics import above_rounding, by_seed, slopes, variance_explained, with_interval
 from mrntk import MrntkError
 
 
@@ -78,3 +78,9 @@ def test_one_seed_cannot_be_left_out():
     data = grouped(0.0)
     with pytest.raises(MrntkError, match="data has 1 seed: leaving one out needs two"):
         variance_explained(data[data["seed"] == 0], ("x",), "y", groups=("group",))
+
+
+def test_eigenvalues_above_rounding_for_every_seed():
+    values = {0: [4.0, 1.0, 1e-9], 1: [2.0, 1e-12, 1e-13]}
+    rows = [{"seed": seed, "index": i + 1, "value": v} for seed, all_ in values.items() for i, v in enumerate(all_)]
+    assert above_rounding(pd.DataFrame(rows)).to_dict() == {0: {1: 4.0}, 1: {1: 2.0}}
