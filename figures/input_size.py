@@ -33,10 +33,10 @@ SAYS = (
 )
 NOTE = (
     "Sources train for a fixed number of epochs without early stopping, with a rate in inverse proportion to the number of "
-    "pixels. In a first version all had the rate of 28 pixels, by which nearly all units of the first layer were silenced for good "
-    "at 84 pixels, and a prompt could do nothing through the rest. Theta trains with all target examples at once, until the "
-    "last tenth of the steps changes the loss by less than 2 %, or until the loss is 1 % of the constant predictor's. FC learns "
-    "nearly all its examples, and is not drawn."
+    "pixels. In a first version all had the rate of 28 pixels, by which nearly all units of the first layer were silenced for "
+    "good at 84 pixels, and a prompt could do nothing through the rest. Theta trains with all target examples at once, until "
+    "the last tenth of the steps changes the loss by less than 2 %, or until the loss is 1 % of the constant predictor's. FC "
+    "learns nearly all its examples, and is not drawn."
 )
 # The rank is also at most the width of a DNN's first layer, since all input gradients lie in the row space of its weights. So the
 # width is above N_T c_T, which lies between the 384 prompt entries at 28 pixels and the 1536 at 56.
