@@ -20,8 +20,8 @@ MOST = 0.8  # share of the runs of a cell that must have converged
 VARIES = 1.05  # from the smallest to the largest mean loss
 HALF = "half_test_accuracy"  # of a training of half the length, where rates that fall to 0 flatten any loss
 LEAST_TASKS = 3  # whose trainings have ended
-# How many values of x (depths) a case must have left. Fewer by one where one of them is left out, to see whether a verdict hangs on
-# it: else no part with three depths could ever be found fragile.
+# How many values of x (depths) a case must have left. Fewer by one where one of them is left out, to see whether a verdict hangs
+# on it: else no part with three depths could ever be found fragile.
 LEAST: ContextVar[int] = ContextVar("least", default=3)
 
 Condition = Callable[[pd.DataFrame], str]  # the rows of a cell -> why not, or ""
