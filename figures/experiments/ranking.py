@@ -10,7 +10,7 @@ import numpy as np
 
 from mrntk.choosing import peers
 from mrntk.choosing.candidates import Candidate, model_of, suited
-from mrntk.choosing.scores import held_out_outputs, probed
+from mrntk.choosing.scores import probed
 from mrntk.model.input_maps import Resize
 from mrntk.model.reprogram import Reprogram, predict
 from mrntk.ntk.rows import apply_input_map
@@ -25,6 +25,7 @@ from mrntk.training import fit, late_losses
 from mrntk.training.recipes import reprogramming_optimiser
 
 from .converged import constant_loss
+from .folds import held_out_outputs
 from .reprogramming import loss_and_accuracy
 
 HORIZONS = (10, 30, 100, 300, 1000)  # steps of the linearised model that are tried for the score

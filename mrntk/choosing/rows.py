@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy.stats
 from jaxtyping import Float
 
 from ..support.style import t_interval
@@ -29,17 +30,22 @@ class Row(NamedTuple):
         return np.concatenate([one.right for one in self.forecasts]).astype(float)
 
     @property
-    def error(self) -> float:
-        """Half the width of the score's 95 % t interval over examples."""
-        low, high = t_interval(self.right)
-        return (high - low) / 2
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the score by Wilson 1927, which has a width where all examples are right, too."""
+        found = scipy.stats.binomtest(int(self.right.sum()), len(self.right)).proportion_ci(method="wilson")
+        return float(found.low), float(found.high)
 
     def behind(self, other: "Row") -> tuple[float, float]:
-        """95 % t interval of the other's score less this one's: over the same examples where they have the same task."""
+        """95 % interval of the other's score less this one's: a t interval over the same examples where they have the same task,
+        else from both intervals (Newcombe 1998, method 10).
+        """
         if self.candidate.task == other.candidate.task:
             return t_interval(other.right - self.right)
-        half = np.hypot(self.error, other.error)
-        return other.score - self.score - half, other.score - self.score + half
+        (low, high), (other_low, other_high), ahead = self.interval, other.interval, other.score - self.score
+        return (
+            ahead - float(np.hypot(other.score - other_low, high - self.score)),
+            ahead + float(np.hypot(other_high - other.score, self.score - low)),
+        )
 
 
 class Ranking(NamedTuple):

@@ -31,14 +31,15 @@ def table(ranking: Ranking) -> str:
     ties = {row.candidate for row in ranking.ties()}
     names = {one: called(one, everyone) for one in everyone}
     wide = min(56, max(map(len, names.values()), default=0))
-    head = f"{'':<4}{'candidate':<{wide}}  predicted    start   probe   rank    align.  seconds"
+    columns = f"{'predicted':<14}  {'start':>6}  {'probe':>6}  {'rank':>5}  {'align.':>6}  {'seconds':>7}"
+    head = f"{'':<4}{'candidate':<{wide}}  {columns}"
     lines = [head, "-" * len(head)]
     for place, row in enumerate((row for row in ranking.rows if row.forecasts), 1):
         first = row.forecasts[0]
         mark = "=" if row.candidate in ties and len(ties) > 1 else " "
         name = fitted(names[row.candidate], wide)
         lines.append(
-            f"{place:>2}{mark} {name:<{wide}}  {row.score:>4.0%} ± {row.error:>3.0%}  {_short(first.start_loss):>6}  "
+            f"{place:>2}{mark} {name:<{wide}}  {_predicted(row):<14}  {_short(first.start_loss):>6}  "
             f"{_short(first.probe_loss):>6}  {first.rank / first.outputs:>5.0%}  {first.alignment:>6.2f}  {row.seconds:>7.1f}"
         )
     lines += [
@@ -59,6 +60,11 @@ def fitted(name: str, wide: int) -> str:
     'dnn:task=m…h=256, VP'
     """
     return name if len(name) <= wide else f"{name[: wide // 2]}…{name[len(name) - (wide - wide // 2 - 1) :]}"
+
+
+def _predicted(row: Row) -> str:
+    low, high = row.interval
+    return f"{row.score:>4.0%} ({100 * low:.0f}-{high:.0%})"
 
 
 def _short(value: float) -> str:
@@ -105,7 +111,7 @@ def reasons(row: Row) -> list[str]:
     if np.isfinite(first.step):
         said.append(f"For plain gradient descent, half of the largest stable step size is {first.step:.3g}.")
     chance = len(first.right) / first.outputs  # N / (N c)
-    if row.score - row.error <= chance + ALIKE:
+    if row.interval[0] <= chance + ALIKE:
         said.append(
             "Even the best is not clearly better than guessing: look for another source, or try a linear model first."
         )
@@ -114,5 +120,5 @@ def reasons(row: Row) -> list[str]:
 
 def line(row: Row) -> str:
     """One finished row, for progress."""
-    words = row.problem or f"{row.score:.0%} ± {row.error:.0%}"
+    words = row.problem or _predicted(row).strip()
     return f"{fitted(called(row.candidate, [row.candidate]), WIDTH // 2)}: {words}"

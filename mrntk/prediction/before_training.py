@@ -66,7 +66,7 @@ class BeforeTraining:
     model: Reprogram
     x: Float[Array, "N *dT"]
     y: Float[Array, "N c"]
-    kernel: Float[np.ndarray, "N c N c"]  # Theta_T
+    kernel: Float[np.ndarray, "N c N c"] | Float[np.ndarray, "N N"]  # Theta_T; (N, N): the same for every class
     outputs: Float[np.ndarray, "N c"]  # f_T(x)
 
     @cached_property

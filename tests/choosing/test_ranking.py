@@ -113,6 +113,22 @@ def test_a_class_with_one_example_cannot_be_left_out():
         rank(small, WIDE)
 
 
+def test_a_score_has_a_width_where_all_examples_are_right():
+    low, high = made("a", [True] * 50).interval
+    assert 0.9 < low < 0.95 and high == 1
+    assert "100% (93-100%)" in table(Ranking((made("a", [True] * 50),), True))
+
+
+def test_rows_of_different_tasks_are_compared_by_their_intervals():
+    good, other = made("a", [True] * 45 + [False] * 5), made("a", [True] * 43 + [False] * 7, task="mnist5k")
+    bad = made("a", [True] * 20 + [False] * 30, task="mnist5k")
+    assert good.behind(good) == (0, 0)
+    low, high = other.behind(good)
+    assert low < 0.04 < high and low < 0
+    assert bad.behind(good)[0] > 0.2
+    np.testing.assert_allclose(np.negative(good.behind(other)), (high, low))
+
+
 def test_ties_are_those_that_may_be_chance():
     rng = np.random.default_rng(0)
     right = rng.random(60) < 0.8
