@@ -1,11 +1,14 @@
 """Which source for my task: the ranking of `mrntk rank` beside the scores of others, what it costs, how long the command takes.
 
-    python benchmarks/ranking.py [judged] [command]
+    python benchmarks/ranking.py [judged] [cost] [command]
 
 judged: from the data of the figure `choosing` (sources, tasks, input maps, seeds; every score before training, the test accuracy
 after it): Kendall's tau and the regrets of the first choice and of the best of three, per setting and over all settings, on the
 half that was held out when the score was chosen and on all; and, where a form of our score had to be chosen, a choice made anew
-for every task on the other tasks alone. Also what scoring costs beside training. It computes nothing anew.
+for every task on the other tasks alone. Also what scoring took beside training in that sweep. It computes nothing anew.
+
+cost: one forecast of a pretrained network beside the training that it forecasts, with all examples at every step, both once to
+compile and once to be timed.
 
 command: `mrntk rank --task mnist5k --sources all`, with the trained sources in the cache and no forecast there, then once more.
 
@@ -23,6 +26,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 
@@ -41,12 +45,21 @@ from figures.claims.judged_scores import (
     with_ours,
 )
 from figures.making.registry import committed_data
+from mrntk.choosing.candidates import Candidate, model_of, read_source
+from mrntk.choosing.scores import forecast
+from mrntk.sources.registry import load_source
 from mrntk.support.cache import VARIABLE, cache_folder
 from mrntk.support.provenance import provenance
 from mrntk.support.style import t_interval
+from mrntk.tasks import load_task
+from mrntk.tasks.task import rows_in_turn
+from mrntk.training import fit
+from mrntk.training.recipes import reprogramming_optimiser
 
 FOLDER = Path(__file__).resolve().parent
 COMMAND = ("rank", "--task", "mnist5k", "--sources", "all")
+PAIRS = (("efficientnet-lite0:side=64", "mnist5k"), ("crepe-tiny", "trace"))  # (source, task) whose cost is measured
+TIMED = {"examples": 50, "steps": 500}
 REAL = ("efficientnet", "crepe", "speech")  # how the names of pretrained networks begin
 
 
@@ -122,6 +135,35 @@ def cost(data: pd.DataFrame) -> dict[str, list[float]]:
     }
 
 
+def timed_cost() -> list[dict]:
+    """Seconds of a forecast and of the training that it forecasts, for a pretrained network of each domain."""
+    return [timed_candidate(Candidate(task, source, "fc"), **TIMED) for source, task in PAIRS]
+
+
+def timed_candidate(candidate: Candidate, *, examples: int, steps: int) -> dict:
+    """Seconds of one candidate; "first" are those that compile as well."""
+    name, options = read_source(candidate.source)
+    source, task, key = load_source(name, **options), load_task(candidate.task), jax.random.key(0)
+    rows = rows_in_turn(task, min(examples, len(task.y_train)), 0)
+    x, labels = task.x_train[rows].astype(np.float32), np.asarray(task.y_train)[rows]
+    model, x = model_of(source, candidate, task, x, labels, key)
+    y, found = (
+        task.one_hot(labels),
+        {"source": candidate.source, "task": candidate.task, "examples": len(x), "steps": steps},
+    )
+
+    def train():
+        options = {"optimiser": reprogramming_optimiser(), "epochs": steps, "loss": "ce"}
+        jax.block_until_ready(jax.tree.leaves(fit(model, x, y, key=key, **options).model.theta()))
+
+    for what, run in {"forecast": lambda: forecast(model, x, y, key=key, steps=steps), "training": train}.items():
+        for turn in ("first", "second"):
+            start = time.perf_counter()
+            run()
+            found[f"{what}_{turn}"] = time.perf_counter() - start
+    return found
+
+
 def timed_command() -> dict:
     """Seconds of the command from a cache without forecasts, and of the second time; the cache is a copy, that of the user
     stays as it is.
@@ -191,6 +233,21 @@ def said(values: list[float], form: str = ".2f") -> str:
     return "{:{form}} ({:{form}} to {:{form}})".format(*values, form=form)
 
 
+def cost_table(found: list[dict]) -> str:
+    """Seconds of forecast and training, and their ratio."""
+    lines = [
+        "| source | task | examples, steps | forecast | training | ratio | forecast, with compiling | training, with compiling |",
+        "|---" * 8 + "|",
+    ]
+    lines += [
+        f"| {row['source']} | {row['task']} | {row['examples']}, {row['steps']} | {row['forecast_second']:.1f} s | "
+        f"{row['training_second']:.0f} s | {row['forecast_second'] / row['training_second']:.3f} | "
+        f"{row['forecast_first']:.1f} s | {row['training_first']:.0f} s |"
+        for row in found
+    ]
+    return "\n".join(lines)
+
+
 def command_table(found: dict) -> str:
     """How long the command takes, and what it says."""
     seconds = found["seconds"]
@@ -202,6 +259,7 @@ def command_table(found: dict) -> str:
 
 PARTS = {
     "judged": (lambda: judged(committed_data("choosing")), judged_table),
+    "cost": (timed_cost, cost_table),
     "command": (timed_command, command_table),
 }
 

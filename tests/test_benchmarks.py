@@ -143,6 +143,14 @@ def test_a_ranking_is_judged_by_what_is_known_of_it():
     assert "1.00 (1.00 to 1.00)" in module.judged_table(json.loads(json.dumps(found)))
 
 
+def test_the_cost_of_a_forecast_is_taken_beside_the_training_that_it_forecasts():
+    module = script("ranking")
+    words = "dnn:input_shape=(1,8,8),num_outputs=10,depth=2,width=16"
+    found = module.timed_candidate(module.Candidate("digits", words, "fc"), examples=20, steps=40)
+    assert found["examples"] == 20 and min(found[f"{what}_second"] for what in ("forecast", "training")) > 0
+    assert f"| {words} | digits | 20, 40 |" in module.cost_table([found])
+
+
 def test_ranking_tables_are_what_the_results_say():
     path = FOLDER / "results" / "ranking.json"
     records, module = json.loads(path.read_text()) if path.exists() else {}, script("ranking")

@@ -72,11 +72,12 @@ class Figure:
         return code_hash(self.path, COMPUTING, EXPERIMENTS)
 
     def whole_code_hash(self) -> str:
-        """Hash of `compute` and `cells` and of all that they reach in this project, the library included.
+        """Hash of `compute` and of all that it reaches in this project, the library included.
 
-        Pieces of unfinished data are named by it, so that one sweep is never put together from two versions of a function.
+        Pieces of unfinished data are named by it and by their arguments, so that one sweep is never put together from two
+        versions of a function. Which pieces there are is for `cells` to say, and changes none of them.
         """
-        return code_hash(self.path, COMPUTING, EVERYTHING)
+        return code_hash(self.path, ("compute",), EVERYTHING)
 
     def parameters(self, scale: str, settings: Sequence[str] = ()) -> dict:
         """Keyword arguments of `cells`, with `settings` ("name=value") in place."""

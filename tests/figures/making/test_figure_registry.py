@@ -54,6 +54,11 @@ def test_what_is_used_of_the_shared_experiments_counts_as_the_figures_code(folde
     assert plain == imported and len({plain, one, other}) == 3
 
 
+def test_another_choice_of_pieces_makes_data_stale_and_no_piece(folder):
+    plain, other = hashes_with(folder, ""), hashes_with(folder, "", "range(n)", "range(1, n)")
+    assert plain[0] != other[0] and plain[1] == other[1]
+
+
 def test_what_is_used_of_the_library_counts_for_pieces(folder):
     """From whichever of its modules a name is imported, it is the same code."""
     here, there, other = (
