@@ -31,7 +31,7 @@ FOUND = (  # (what was found, what came of it)
     (
         "Cross-entropy: where the slope under the squared loss may be 0, a clear slope under cross-entropy counts as "
         '"not testable".',
-        "The rule stays; the paragraph on depth says that the tendency turns round.",
+        "The rule stays; the paragraph on depth says that the tendency reverses.",
     ),
     (
         "With VP, DNN: slopes of pairs of tasks have opposite signs, so that their mean describes none.",

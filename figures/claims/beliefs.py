@@ -84,7 +84,7 @@ def depth(found: dict[str, Verdict]) -> str:
     return (
         "Under the squared loss, with a fully connected layer the test loss does; with a prompt only where source and "
         "target are alike or the source is convolutional; under cross-entropy, "
-        "by which the sources are then trained as well, the tendency turns round. From depth 2 on, "
+        "by which the sources too are then trained, the tendency reverses. From depth 2 on, "
         f"a layer changes FC's test loss by {with_interval(layers['dnn'], 0, sign=True)} % (DNN) and "
         f"{with_interval(layers['cnn'], 0, sign=True)} % (CNN); behind DNN it is lowest at depth 7 ({loss[7]:.2f}, from "
         f"{loss[2]:.2f} at depth 2), while accuracy stays between {accuracy.min():.2f} and {accuracy.max():.2f}. A "
@@ -223,7 +223,8 @@ def smallest(found: dict[str, Verdict]) -> str:
     ]
     must((prompt["lambda_min"] == 0).all() and (prompt["outputs"] <= prompt["trained"]).all(), "0 within the capacity")
     return (
-        "That of K_S is not; lambda_min / lambda_max of the target kernel can be, where it is not 0. From depth 2 to 9 "
+        "The smallest eigenvalue of K_S is not; lambda_min / lambda_max of the target kernel can be, where it is not 0. "
+        "From depth 2 to 9 "
         f"lambda_min[K_S] rises {ks[9] / ks[2]:.0f}-fold, most of it because the whole kernel grows, while "
         f"lambda_min[Theta_T] of the trained sources behind FC falls to 1/{own[2] / own[9]:.0f}. With few enough "
         "examples, lambda_min / lambda_max explains, of what the starting loss leaves open after 1,000 steps of real "
@@ -477,7 +478,7 @@ def instead(found: dict[str, Verdict]) -> str:
 
 def still_open(found: dict[str, Verdict]) -> str:
     return (
-        "But for EfficientNet and the two networks that hear, all of this is about small networks and small images, and all "
+        "Except for EfficientNet and the two networks that hear, all of this is about small networks and small images, and all "
         "of it about at most a thousand examples: at the paper's sizes nothing has been computed yet. Open are: why "
         "convolutional sources do not follow what fully connected ones do; what predicts the test loss better than the depth; "
         "why cross-entropy turns the effect of depth round; and whether the sentences of the printed paper, which was not at "

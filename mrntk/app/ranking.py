@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 import numpy as np
-import scipy.stats
 
-from ..support.style import t_interval
+from ..support.style import share_interval, t_interval
 from ..widgets.reprogramming.setting import CONTROLS, IMAGES, OWN, SMALL, Setting
 from ..widgets.reprogramming.words import label_of
 
@@ -44,9 +43,9 @@ def ranked(rows: list[dict], complete: bool) -> dict:
     for one in scored:
         right, best = (np.array(other["found"]["right"]) for other in (one, scored[0]))
         behind = t_interval(best - right)[0]
-        interval = scipy.stats.binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
-        ends = [float(interval.low), float(interval.high)]
-        told.append({"score": float(right.mean()), "interval": ends, "tie": not behind > 0} | _named(one))
+        told.append(
+            {"score": float(right.mean()), "interval": list(share_interval(right)), "tie": not behind > 0} | _named(one)
+        )
     ties = sum(one["tie"] for one in told)
     words = f"{ties} of {len(told)} may be the best: so few examples do not tell them apart." if ties > 1 else ""
     guessing = 1 / scored[0]["found"]["classes"] if scored else 0

@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-import scipy.stats
 from jaxtyping import Float
 
-from ..support.style import t_interval
+from ..support.style import share_interval, t_interval
 from .candidates import Candidate
 from .scores import Forecast
 
@@ -31,9 +30,8 @@ class Row(NamedTuple):
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the score by Wilson 1927, which has a width where all examples are right, too."""
-        found = scipy.stats.binomtest(int(self.right.sum()), len(self.right)).proportion_ci(method="wilson")
-        return float(found.low), float(found.high)
+        """95 % interval of the score."""
+        return share_interval(self.right)
 
     def behind(self, other: "Row") -> tuple[float, float]:
         """95 % interval of the other's score less this one's: a t interval over the same examples where they have the same task,

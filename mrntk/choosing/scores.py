@@ -10,9 +10,12 @@ training: what has not been learned after t steps at the largest step size,
 is what the ridge holds back. Which horizon, and whether folds and gradient descent with the cross-entropy do better than this
 closed form, was chosen on one half of the sources and tasks of the figure `choosing`, and is judged there on the other half.
 
-The kernel at the very start is that of a random input map, and real training leaves it within some steps. Therefore a short
-probe comes first: one twentieth of the steps of the real optimiser. It moves the model to where the kernel is that the rest of
-the training begins with.
+At the very start outputs and kernel are those of a random input map, and real training leaves both within a few steps. Therefore
+a short probe comes first: one twentieth of the steps of the real optimiser. It has seen the examples that are then left out, so
+that a forecast after a probe that has learned all labels is nearer to an accuracy on training examples.
+
+What it assumes beyond a kernel that stands still: the squared loss in place of the cross-entropy, plain gradient descent in
+place of Adam, one example fewer, and an output mapping that was chosen with all labels.
 
 Where N c is large, the kernel of all outputs is replaced by its mean over the classes, one (N, N) matrix for all of them. That
 is exact where the outputs have equal kernels and none between them, and an approximation elsewhere.
@@ -105,7 +108,7 @@ def forecast(
     return Forecast(
         right, _loss(loss, predict(model, x), y) / constant, _loss(loss, before.outputs, y) / constant,
         min(before.spectrum.rank * classes, trained), y.size, trained, before.alignment,
-        FRACTION * before.stability_limit(loss) / classes,  # the sum over classes bounds every eigenvalue
+        FRACTION * before.stability_limit(loss) / classes**2,  # lambda_max <= c times that of the sum over classes
     )  # fmt: skip
 
 

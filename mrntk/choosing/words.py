@@ -10,6 +10,7 @@ from .rows import Ranking, Row
 
 WIDTH = 100  # columns
 FAR = 2.0  # times the constant predictor's loss, from which a starting loss is worth a word
+NEAR = 0.1  # times the constant predictor's loss, up to which a probe has learned the labels by heart
 ALIKE = 0.02  # accuracy above guessing that is none
 
 
@@ -102,6 +103,12 @@ def reasons(row: Row) -> list[str]:
             f"It trains {first.trained:,} numbers for {first.outputs:,} outputs: by the capacity law it cannot fit them all. "
             + ("A smaller window leaves a wider frame; " if kind.has_prompt else "")
             + "a layer (fc, vp_fc) trains more."
+        )
+    if first.probe_loss < NEAR:
+        said.append(
+            f"After the probe its loss is {_short(first.probe_loss)} times that of a constant predictor: the probe has learned "
+            "nearly all labels, and the forecast is nearer to a training accuracy. Compare layers with layers by it, and prompts "
+            "with prompts."
         )
     if first.start_loss > FAR:
         said.append(

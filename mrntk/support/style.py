@@ -86,6 +86,13 @@ def t_interval(values, confidence: float = 0.95) -> tuple[float, float]:
     return mean - half, mean + half
 
 
+def share_interval(right, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of a share, from examples that were right or wrong (Wilson 1927): within 0 and 1, and never without a width."""
+    right = np.asarray(right, bool)
+    found = scipy.stats.binomtest(int(right.sum()), len(right)).proportion_ci(confidence, method="wilson")
+    return float(found.low), float(found.high)
+
+
 def geometric_mean(values) -> float:
     """The mean on a logarithmic axis, for positive quantities that vary by factors."""
     return float(np.exp(np.mean(np.log(values))))

@@ -91,7 +91,7 @@ def prompt(answer):
     for mask, inner in cases:
         x, delta = rng.uniform(0.5, 1, size=(len(mask), inner, inner)), rng.normal(size=mask.sum())
         found, right = (
-            np.asarray(call(answer, x.copy(), delta.copy(), mask.copy(), name="prompt"), float),
+            np.asarray(call(answer, x.copy(), delta.copy(), mask.copy(), name="prompt_by_hand"), float),
             _prompt(x, delta, mask),
         )
         if found.shape == right.shape:
@@ -121,6 +121,9 @@ COUNTS = np.array(
 )  # row by row, by totals and greedily give three answers
 
 
+UNSEEN = np.array([[5, 4], [4, 0]])  # the pair that is left was never counted
+
+
 def _chosen(matrix):
     return np.argmax(matrix, axis=1)
 
@@ -128,15 +131,16 @@ def _chosen(matrix):
 @exercise("03.3")
 def frequency(answer):
     rng = np.random.default_rng(3)
-    for counts in (COUNTS, COUNTS[::-1] + 1):
+    for counts in (COUNTS, COUNTS[::-1] + 1, UNSEEN):
         num_target, num_source = counts.shape
         labels, predicted = (np.repeat(part.ravel(), counts.ravel()) for part in np.indices(counts.shape))
         order = rng.permutation(len(labels))
         labels, predicted = labels[order], predicted[order]
-        found = np.asarray(call(answer, predicted, labels, num_source, num_target, name="frequency"), float)
+        found = np.asarray(call(answer, predicted, labels, num_source, num_target, name="frequency_by_hand"), float)
         expect(found.shape != counts.shape[::-1], "b maps source scores to target scores: a row for each target class.")
         expect(
-            found.shape == counts.shape, f"b should be a c_T x c_S matrix, here 3 x 4; yours has shape {found.shape}."
+            found.shape == counts.shape,
+            f"b should be a c_T x c_S matrix, here {num_target} x {num_source}; yours has shape {found.shape}.",
         )
         expect(
             set(np.unique(found)) <= {0.0, 1.0} and bool((found.sum(1) == 1).all()),
@@ -255,16 +259,20 @@ def delta_of(answer):
         "The layer W = P with a c of logistic values on the frame is a prompt, but you say it is none.",
     )
     close(found, delta, "delta", rtol=1e-4, hint="Which delta has the logistic function c?")
-    other, shifted, bright, dark = P.copy(), c.copy(), c.copy(), c.copy()
+    other, shifted, bright, dark, one, zero = P.copy(), *(c.copy() for _ in range(5))
     other[3, 5] += 0.5
     shifted[np.flatnonzero(~mask)[2]] = 0.3
     bright[np.flatnonzero(mask)[1]] = 1.2
     dark[np.flatnonzero(mask)[4]] = -0.1
+    one[np.flatnonzero(mask)[2]] = 1
+    zero[np.flatnonzero(mask)[3]] = 0
     cases = (
         (other, c, "W differs from P in one entry, so the two differ for some x"),
         (P, shifted, "c is not zero inside the window, where a prompt adds nothing"),
         (P, bright, "c exceeds 1 on the frame, which no logistic function reaches"),
         (P, dark, "c is negative on the frame, which no logistic function reaches"),
+        (P, one, "c is exactly 1 in one place of the frame, which the logistic function never reaches"),
+        (P, zero, "c is exactly 0 in one place of the frame, which the logistic function never reaches"),
     )
     for W, constant, why in cases:
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -64,7 +64,8 @@ def labels_needed(answer):
             not np.isclose(found**2, right, rtol=1e-2),
             "That is its square root: standard errors shrink with the root of N.",
         )
-        close(found, right, f"the number for p = {p}, q = {q}, d = {d}", rtol=1e-2)
+        if found != np.ceil(right):
+            close(found, right, f"the number for p = {p}, q = {q}, d = {d}", rtol=1e-2)
     return "58 % against 54 % with a disagreement on 30 % of the examples takes more than seven hundred of them."
 
 
@@ -93,8 +94,8 @@ def misleading_task(x, labels):
 
 
 @exercise("11.4")
-def broken_ranking(n, d, steps):
-    for name, value, low, high in (("N", n, 12, 60), ("d", d, 1, 400), ("steps", steps, 1, 40_000)):
+def broken_ranking(n, d):
+    for name, value, low, high in (("N", n, 12, 60), ("d", d, 1, 400)):
         expect(
             isinstance(value, (int, np.integer)) and low <= value <= high,
             f"{name} is {value!r}: give a whole number from {low} to {high}.",
@@ -105,10 +106,11 @@ def broken_ranking(n, d, steps):
         x, y = rng.normal(size=(n, d)).astype(np.float32), np.eye(CLASSES)[rng.permutation(np.arange(n) % CLASSES)]
         keys = jax.random.split(jax.random.key(seed))
         model = Reprogram(FullyConnected((d,), (CLASSES,), key=keys[0]), lambda s: s)
-        scores.append(forecast(model, x, y, key=keys[1], steps=int(steps)).score)
+        scores.append(forecast(model, x, y, key=keys[1]).score)
     found = float(np.mean(scores))
     expect(
         found > 0.9,
-        f"The forecast promises {found:.0%} on average over three draws. Does the probe learn the labels by heart?",
+        f"The forecast promises {found:.0%} on average over three draws. Do the other examples still say something about the "
+        "one that is left out?",
     )
-    return f"The forecast promises {found:.0%} for coin tosses, of which nobody can foresee more than a third."
+    return f"The forecast promises {found:.0%} for labels of which nobody can foresee more than a third."

@@ -11,7 +11,7 @@ from mrntk.choosing.scores import HORIZON, PROBE, left_out_outputs
 from mrntk.model.input_maps import INPUT_MAPS
 from mrntk.prediction.before_training import BeforeTraining, before_training
 from mrntk.sources.small import HALF, random_network, trained_half_network
-from mrntk.support.style import OKABE_ITO, t_interval
+from mrntk.support.style import OKABE_ITO, share_interval, t_interval
 from mrntk.tasks import load_task
 from mrntk.tasks.task import rows_in_turn
 from mrntk.training import fit
@@ -68,7 +68,7 @@ class ShelfView(ViewModel):
         ties = [name for name in order if not t_interval(right[order[0]] - right[name])[0] > 0]
         return {
             "scores": {name: float(right[name].mean()) for name in order},
-            "ends": {name: t_interval(right[name]) for name in order},
+            "ends": {name: share_interval(right[name]) for name in order},
             "ties": ties, "input_map": input_map, "examples": examples, "horizon": horizon, "probe": probe,
             "guessing": 1 / before.y.shape[1],
         }  # fmt: skip
@@ -77,7 +77,7 @@ class ShelfView(ViewModel):
         figure, axis = plt.subplots(figsize=(5.6, 2.7))
         for place, (name, score) in enumerate(data["scores"].items()):
             axis.barh(-place, score, color=OKABE_ITO[0], alpha=0.9 if name in data["ties"] else 0.35)
-            axis.plot(np.clip(data["ends"][name], 0, 1), [-place] * 2, color="black", lw=1.2)
+            axis.plot(data["ends"][name], [-place] * 2, color="black", lw=1.2)
         axis.set_axisbelow(True)
         axis.axvline(data["guessing"], color="0.3", ls="--", lw=1)
         axis.set(xlim=(0, 1), xlabel="right when left out", yticks=-np.arange(len(SOURCES)), yticklabels=data["scores"])

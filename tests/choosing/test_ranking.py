@@ -144,6 +144,9 @@ def test_words_name_what_holds_the_first_back():
     said = " ".join(advice(few, {row.candidate: row.candidate.source for row in few.rows}))
     assert "trains 40 numbers for 200 outputs" in said and "starts at 9.00 times" in said and "Try a" in said
     assert "Try another output mapping (random or bayesian)" in said  # not the one that it has
+    assert "nearly all labels" not in said
+    learned = Ranking((made("a", [1] * 20, probe_loss=0.03),), True)
+    assert "the probe has learned nearly all labels" in " ".join(table(learned).split())
     poor = Ranking((made("a", [1] * 2 + [0] * 18),), True)
     assert "not clearly better than guessing" in table(poor)
     assert "No candidate could be ranked" in table(Ranking((made("a", (), problem="no"),), True))

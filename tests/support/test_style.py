@@ -7,6 +7,15 @@ import pytest
 from mrntk.support import style
 
 
+def test_a_share_has_an_interval_within_0_and_1_that_covers_it():
+    assert style.share_interval([True] * 20)[1] == 1 and 0.8 < style.share_interval([True] * 20)[0] < 0.9
+    assert style.share_interval([False] * 20)[0] == 0
+    rng = np.random.default_rng(0)
+    for share in (0.1, 0.5, 0.95):
+        ends = np.array([style.share_interval(rng.random(40) < share) for _ in range(800)])
+        assert 0.91 < np.mean((ends[:, 0] <= share) & (share <= ends[:, 1])) <= 1
+
+
 def test_t_interval_covers_nineteen_times_in_twenty():
     rng = np.random.default_rng(0)
     intervals = [style.t_interval(rng.normal(3, 2, size=5)) for _ in range(4000)]
