@@ -49,6 +49,8 @@ def lab(port: int | None = None, browser: bool | None = None) -> int:
         f"--ServerApp.root_dir={root}",
         f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
+        "--log-level=ERROR",
+        "--LabApp.log_level=ERROR",  # the address, and what goes wrong; not every page that is opened
         f"--LabApp.default_url=/lab/tree/{FIRST}",
     ]
     if not browser:

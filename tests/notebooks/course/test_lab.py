@@ -69,7 +69,11 @@ def test_lab_answers_with_notebook_00(root, tmp_path):
         contents = f"http://127.0.0.1:{port}/api/contents/{lab.FIRST}?content=1&token={token}"
         assert b"Start here" in urllib.request.urlopen(contents, timeout=30).read()
         assert lab.FIRST in log.read_text() or "00_start_here" in address.group(0)
-        assert f"ssh -L {port}:localhost:{port}" in log.read_text()
+        said = log.read_text()
+        assert f"ssh -L {port}:localhost:{port}" in said
+        assert "[I " not in said and "[W " not in said and len(said.splitlines()) < 15, (
+            said
+        )  # no log beside the address
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
