@@ -39,9 +39,7 @@ def test_one_kernel_for_all_classes_is_exact_where_they_do_not_meet(monkeypatch)
     monkeypatch.setattr("mrntk.choosing.scores.LARGEST", 0)
     found = forecast(linear(), x, y, key=jax.random.key(1), steps=100)
     assert found.right == whole.right and found.rank == whole.rank
-    assert found.step == pytest.approx(
-        whole.step / 9
-    )  # its bound is nine times the eigenvalue
+    assert found.step == pytest.approx(whole.step / 9)  # its bound is nine times the eigenvalue
     assert found._replace(right=[], alignment=0.0, step=0.0, rank=0) == whole._replace(
         right=[], alignment=0.0, step=0.0, rank=0
     )
