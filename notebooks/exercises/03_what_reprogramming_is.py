@@ -137,7 +137,8 @@ def frequency(answer):
         order = rng.permutation(len(labels))
         labels, predicted = labels[order], predicted[order]
         found = np.asarray(call(answer, predicted, labels, num_source, num_target, name="frequency_by_hand"), float)
-        expect(found.shape != counts.shape[::-1], "b maps source scores to target scores: a row for each target class.")
+        turned = found.shape == counts.shape[::-1] != counts.shape
+        expect(not turned, "b maps source scores to target scores: a row for each target class.")
         expect(
             found.shape == counts.shape,
             f"b should be a c_T x c_S matrix, here {num_target} x {num_source}; yours has shape {found.shape}.",

@@ -99,6 +99,20 @@ def test_frequency_wrong(wrong, words):
     assert not (result := check("03.3", wrong)) and words in result.words
 
 
+def test_frequency_closed_by_zeros_is_wrong():
+    """Where the last free pair was never counted, a row that is closed by 0 is taken again."""
+
+    def by_zeros(predicted, labels, num_source, num_target):
+        counts, b = _counts(predicted, labels, num_source, num_target).astype(float), np.zeros((num_target, num_source))
+        for _ in range(num_target):
+            t, s = np.unravel_index(counts.argmax(), counts.shape)
+            b[t, s] = 1
+            counts[t, :] = counts[:, s] = 0
+        return b
+
+    assert not (result := check("03.3", by_zeros)) and "single 1" in result.words
+
+
 def test_frequency_right():
     def by_mrntk(predicted, labels, num_source, num_target):
         return frequency_mapping(np.eye(num_source)[predicted], labels, num_target).matrix
