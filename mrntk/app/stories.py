@@ -14,6 +14,7 @@ class Story(NamedTuple):
     after: str
     shown: dict  # what differs from the default setting
     pinned: dict | None = None  # the same of a setting in grey beside it
+    grey: str = "pinned"  # what the legend calls that
     notebook: str = "00"  # where the course tells it
     moves: tuple[str, ...] = ()  # controls that can be moved while it is told
 
@@ -23,8 +24,8 @@ STORIES = (
         "Thin frame",
         "The network is frozen; only the orange frame around the image is trained. It begins one pixel wide, on two sides: drag "
         "it wider.",
-        "With {parameters} trained numbers the network can learn {rank} of {outputs} things. A wide frame has more numbers, but "
-        "leaves a smaller image, of which the network sees less: find the best width.",
+        "With {parameters} trained numbers the frame can teach at most {rank} of {outputs} answers. A wide frame has more, "
+        "but leaves a smaller image, of which the network sees less: find the width with the most examples expected right.",
         {"frame": 0.05},
         moves=("frame",),
         notebook="04",
@@ -33,37 +34,40 @@ STORIES = (
         "Better source",
         "Grey is the same frame in front of a network with random weights. The coloured curves belong to one that has learned to "
         "read digits (MNIST).",
-        "Both can learn about as many things ({pinned.rank} and {rank}). But the trained network begins with smaller mistakes "
-        "(loss {start}, not {pinned.start}), and fewer of them are out of reach: expect {accuracy} right, not "
-        "{pinned.accuracy}. Train it.",
+        "The better source does not make more answers learnable ({rank}; the random one: {pinned.rank}). But it begins closer to "
+        "the right answers (loss {start}, not {pinned.start}), and less of what is wrong lies where the frame cannot reach: "
+        "expect a loss of {loss}, not {pinned.loss}, and {accuracy} right, not {pinned.accuracy}. Train it.",
         {},
         {"source": "random"},
+        "random network",
         notebook="07",
     ),
     Story(
         "Deeper source",
-        "Grey is a source of a single layer, so its output changes with the frame in the same way for every example. The other "
+        "Grey is a source of a single layer: a change of the frame moves its output in the same way for every example. The other "
         "has three layers.",
-        "The single layer can learn {pinned.rank} things, one per class; three layers can learn {rank}, since they treat every "
-        "example differently. Train it.",
+        "Through a single layer the frame can only make a class likelier for all examples at once: {pinned.rank} answers, one "
+        "per class. Three layers treat every example differently: {rank} answers. Train it.",
         {"depth": 3},
         {"depth": 1},
+        "single layer",
         notebook="06",
     ),
     Story(
-        "Step too large",
-        "Training corrects mistakes step by step, fastest where the first dot at the right lies. Where a step is too large for "
-        "that dot, it overshoots: here it is 1.2 times the limit.",
-        "The prediction overshoots more with every step and leaves the picture. Train it: the real network changes on its way "
-        "until the same step corrects less, and learns all the same.",
+        "Step beyond the limit",
+        "Training corrects mistakes step by step, fastest where the first dot at the right lies. By the prediction a step can be "
+        "too large for that dot and overshoot: here it is 1.2 times the largest that is not.",
+        "The predicted mistakes grow with every step, and the dashed line leaves the picture. Train it: the way in which the "
+        "network reacts changes until the same step corrects less. Here the prediction fails, not the training.",
         {"fraction": 1.2},
         notebook="02",
     ),
     Story(
         "Wrong prediction",
-        "The prediction takes every step to correct mistakes as the first one does. Behind a deep source that "
-        "changes on the way.",
-        "The prediction ends at a loss of {loss}. Train it and see how far off that is.",
+        "The prediction takes every step to correct mistakes as the first one does. With a deep source, how the network reacts "
+        "to the frame changes on the way.",
+        "The prediction ends at a loss of {loss} and {accuracy} right. Train it and see how far off that is; off need not be "
+        "worse.",
         {"depth": 5},
         notebook="07",
     ),

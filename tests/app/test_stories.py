@@ -49,15 +49,15 @@ def test_a_thin_frame_reaches_what_it_has_and_a_wider_one_more_and_the_widest_le
     assert widest.rank < wide.rank and thin.accuracy < wide.accuracy > widest.accuracy
 
 
-def test_a_trained_source_begins_less_wrong_and_gets_more_right_with_about_as_many_things():
+def test_a_trained_source_begins_less_wrong_and_gets_more_right_with_about_as_many_answers():
     random, better = of({"source": "random"}), of({})
     assert abs(random.rank - better.rank) < 0.2 * better.rank
-    assert better.accuracy > random.accuracy and better.start < random.start
+    assert better.accuracy > random.accuracy and better.start < random.start and better.loss < random.loss
     assert out_of_reach({}) < out_of_reach({"source": "random"})
     assert trained({}).test_accuracy > trained({"source": "random"}).test_accuracy + 0.2
 
 
-def test_a_single_layer_learns_one_thing_per_class():
+def test_a_single_layer_learns_one_answer_per_class():
     single, deeper = of({"depth": 1}), of({})
     assert single.rank == single.classes == 10 < deeper.rank
 

@@ -154,7 +154,7 @@ def test_real_training_by_keys_and_what_it_gave(quick):
 
 def test_training_of_a_real_network_can_be_stopped(served, page_at):
     page = page_at(f"{served[0]}?source=crepe-tiny&task=gunpoint&examples=20")
-    until(lambda: "This prompt" in said(page), 90)
+    until(lambda: "This frame" in said(page), 90)
     page.get_by_role("button", name="Train it").click()
     until(lambda: page.locator("#curve .line.real").count() == 2, 60)
     page.get_by_role("button", name="Stop").click()

@@ -98,7 +98,7 @@ class Plot {
 
   y(value) {
     const [low, high] = this.range;
-    const share = Math.min(Math.max((Math.log10(value) - low) / (high - low), 0), 1.02); // above: just out of the field
+    const share = Math.min(Math.max((Math.log10(value) - low) / (high - low), 0), 1); // above: along the upper edge
     return this.bottom - share * (this.bottom - this.top);
   }
 
@@ -131,7 +131,7 @@ export function drawCurve(svg, axis, key, { answer, run, pinned }) {
   const range = axis.range(key, curves.flat().map((value) => (value === null ? null : Math.min(value, top))));
   const plot = new Plot(svg, {
     range, across: [0, answer.steps], label: "steps",
-    legend: [["predicted", "predicted"], ...(run ? [["real", "real"]] : []), ...(pinned ? [["pinned", "pinned"]] : [])],
+    legend: [["predicted", "predicted"], ...(run ? [["real", "real"]] : []), ...(pinned ? [[pinned.grey ?? "pinned", "pinned"]] : [])],
     description: `Training loss against steps, predicted${run ? " and real" : ""}: from ${answer.losses[0]} to ${answer.losses.at(-1) ?? "beyond all numbers"}.`,
   });
   if (pinned) plot.line(pinned.losses, "pinned");
@@ -140,8 +140,8 @@ export function drawCurve(svg, axis, key, { answer, run, pinned }) {
   const last = answer.losses.at(-1);
   if (last !== null && last < top) {
     const below = last > answer.losses[0] ? 24 : 0;
-    plot.note(plot.right - 4, plot.y(last) - 8 + below, `${Math.round(100 * answer.facts.accuracy)}% right`, "predicted", "end");
-  }
+    plot.note(plot.right - 4, plot.y(last) - 8 + below, `expect ${Math.round(100 * answer.facts.accuracy)}% right`, "predicted", "end");
+  } else plot.note(plot.right - 4, plot.top + 14, "↑ beyond the picture", "predicted", "end");
 }
 
 export function drawSpectrum(svg, axis, key, { answer, pinned }) {
@@ -149,8 +149,8 @@ export function drawSpectrum(svg, axis, key, { answer, pinned }) {
   const range = axis.range(key, [...values, ...(pinned?.spectrum.values ?? [])]);
   const reached = shares[rank - 1] ?? 0;
   const plot = new Plot(svg, {
-    range, across: [1, outputs], label: "things, fastest first",
-    legend: [["eigenvalue λ", "speed"], ["labels (top: all)", "labels"], ...(pinned ? [["pinned", "pinned"]] : [])],
+    range, across: [1, outputs], label: "answers, fastest first",
+    legend: [["eigenvalue λ", "speed"], ["right answers so far (top: all)", "labels"], ...(pinned ? [[pinned.grey ?? "pinned", "pinned"]] : [])],
     description: `Eigenvalues against rank: ${rank} of ${outputs} are not zero; along them lies ${Math.round(100 * reached)}% of the labels.`,
   });
   if (rank < outputs) {

@@ -190,7 +190,10 @@ async function train() {
         losses.push(...content.losses);
         state.run = { losses };
         busy("training", losses.length / (answer.steps + 1));
-        if (kind === "done") $("outcome").textContent = content.outcome;
+        if (kind === "done") {
+          $("outcome").textContent = content.outcome;
+          $("headline").textContent = answer.headline.replace(" Train it to check.", "");
+        }
         if (content.pictures) state.ended = content;
         draw();
       } else if (kind === "refused" || kind === "failed") mistake(content);
@@ -209,7 +212,7 @@ function stopRanking() {
   state.ranking?.abort();
   state.ranking = null;
   $("ranking").hidden = true;
-  $("pipeline").hidden = $("charts").hidden = false;
+  $("pipeline").hidden = $("charts").hidden = $("headline").hidden = $("train").hidden = false;
   $("rank").setAttribute("aria-pressed", "false");
 }
 
@@ -227,7 +230,7 @@ async function rank() {
   $("outcome").textContent = "";
   $("rank").setAttribute("aria-pressed", "true");
   $("ranking").hidden = false;
-  $("pipeline").hidden = $("charts").hidden = true;
+  $("pipeline").hidden = $("charts").hidden = $("headline").hidden = $("train").hidden = true; // they are about one source
   drawRanking($("ranking"), null, openRow);
   busy("computing");
   try {
@@ -271,12 +274,12 @@ async function begin(story, button) {
   button.setAttribute("aria-pressed", "true");
   state.pinned = null;
   const setting = fromQuery(story.shown);
-  if (known.controls.some((one) => !one.main && String(setting[one.name]) !== String(one.start))) $("more").open = true;
+  $("more").open = known.controls.some((one) => !one.main && String(setting[one.name]) !== String(one.start));
   show(setting);
   want(setting);
   if (story.pinned !== null) {
     try {
-      for await (const [kind, content] of ask("answer", { setting: story.pinned })) if (kind === "answer" && state.story === story) state.pinned = content;
+      for await (const [kind, content] of ask("answer", { setting: story.pinned })) if (kind === "answer" && state.story === story) state.pinned = { ...content, grey: story.grey };
     } catch {
       return; // the question beside it says what is wrong
     }
@@ -333,6 +336,7 @@ $("reset").addEventListener("click", () => {
   leaveStory();
   state.pinned = null;
   $("pin").textContent = "Pin";
+  $("more").open = false;
   const setting = fromQuery("");
   show(setting);
   want(setting);

@@ -8,9 +8,9 @@ function cell(name, ...content) {
 
 export function drawRanking(box, found, open) {
   const said = found
-    ? `How many new examples each source will get right after ${found.steps} steps, predicted from ${found.examples} examples ` +
-      `before any training. Click a source to open it. ${found.words}`
-    : "The sources are being ranked: this takes a minute or two the first time.";
+    ? `Which network should one start from? How many new examples each should get right after ${found.steps} steps, estimated ` +
+      `from ${found.examples} examples after a twentieth of them. Click one to open it and train it. ${found.words}`
+    : "Which network should one start from? All are being judged, without training them to the end: a minute or two the first time.";
   const head = cell("p", said);
   const rows = (found?.rows ?? []).map((row) => {
     const button = cell("button", row.label);

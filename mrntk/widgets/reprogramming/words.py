@@ -62,11 +62,15 @@ def facts(found: Analysis) -> Facts:
 def headline(found: Analysis) -> str:
     """The answer in one plain sentence, for somebody who has never heard of a kernel."""
     setting, rank, n = found.setting, found.spectrum.rank, len(found.spectrum.values)
-    what = INPUT_MAPS[setting.input_map].words.removeprefix("a ")
+    kind = INPUT_MAPS[setting.input_map]
+    what = "frame" if kind.has_prompt and not kind.has_layer else kind.words.removeprefix("a ")
     if setting.fraction > 1 and setting.loss == "mse":
-        return f"This {what} takes steps beyond the limit: to first order its mistakes grow with each one. Train it to check."
-    learns = f"can learn all {n} things" if rank == n else f"can learn at most {rank} of {n} things"
-    return f"This {what} {learns}; expect {found.accuracy:.0%} of its {setting.examples} examples right. Train it to check."
+        return f"This {what} takes steps beyond the limit: by the prediction, mistakes grow with each one. Train it to check."
+    taught = f"all {n}" if rank == n else f"at most {rank} of {n}"
+    return (
+        f"This {what} can teach the network {taught} answers; expect {found.accuracy:.0%} of its {setting.examples} examples "
+        "right. Train it to check."
+    )
 
 
 def label_of(name: str, value) -> str:
@@ -130,15 +134,19 @@ def outcome(found: Analysis, run: WatchedTraining) -> str:
         return f"Real training diverges by step {steps}."
     predicted, real = found.losses[steps], run.losses[-1]
     foretold = number(predicted) if predicted < 1e3 * run.losses[0] else "to grow without end"
+    expected = f" (predicted {found.accuracy:.0%})" if steps == STEPS and np.isfinite(predicted) else ""
     said = (
         f"Real training after {steps} {'step' if steps == 1 else 'steps'}: loss {number(real)} (predicted {foretold}); "
-        f"{run.accuracy:.0%} of the examples right, {run.test_accuracy:.0%} of new ones."
+        f"{run.accuracy:.0%} of the examples right{expected}, {run.test_accuracy:.0%} of new examples."
     )
     if not run.done or steps == 0 or not np.isfinite(predicted):
         return said
     gap, way = abs(real - predicted), run.losses[0] - predicted
     if way > 0 and gap > 0.25 * way:
-        said += " The prediction of the loss is off by more than a quarter of its fall: the kernel moved, so it is not lazy."
+        said += (
+            " The predicted loss is off by more than a quarter of its fall. It takes the network to react to every step as to "
+            "the first, and here the reaction changed on the way: the kernel moved, the training was not lazy."
+        )
     return said
 
 
