@@ -147,10 +147,8 @@ def timed_candidate(candidate: Candidate, *, examples: int, steps: int) -> dict:
     rows = rows_in_turn(task, min(examples, len(task.y_train)), 0)
     x, labels = task.x_train[rows].astype(np.float32), np.asarray(task.y_train)[rows]
     model, x = model_of(source, candidate, task, x, labels, key)
-    y, found = (
-        task.one_hot(labels),
-        {"source": candidate.source, "task": candidate.task, "examples": len(x), "steps": steps},
-    )
+    y = task.one_hot(labels)
+    found = {"source": candidate.source, "task": candidate.task, "examples": len(x), "steps": steps}
 
     def train():
         options = {"optimiser": reprogramming_optimiser(), "epochs": steps, "loss": "ce"}

@@ -8,7 +8,7 @@ training: what has not been learned after t steps at the largest step size,
     rho = lambda_max / t,        t = `HORIZON`,
 
 is what the ridge holds back. Which horizon, and whether folds and gradient descent with the cross-entropy do better than this
-closed form, was chosen on one half of the sources and tasks of the figure `choosing`, and is judged there on the other half.
+closed form, was chosen on one half of the sources and tasks of the figure `choosing`; it is to be judged there on the other.
 
 At the very start outputs and kernel are those of a random input map, and real training leaves both within a few steps. Therefore
 a short probe comes first: one twentieth of the steps of the real optimiser. It has seen the examples that are then left out, so

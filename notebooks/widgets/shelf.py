@@ -1,32 +1,27 @@
 """A shelf of sources: the forecast of each for the same task, as the number of examples, the horizon and the probe change."""
 
-from functools import cache
+from functools import cache, partial
 
 import jax
 import matplotlib.pyplot as plt
 import numpy as np
 
 from mrntk.choosing.candidates import Candidate, model_of
-from mrntk.choosing.scores import HORIZON, PROBE, left_out_outputs
+from mrntk.choosing.scores import HORIZON, left_out_outputs, probed
 from mrntk.model.input_maps import INPUT_MAPS
 from mrntk.prediction.before_training import BeforeTraining, before_training
 from mrntk.sources.small import HALF, random_network, trained_half_network
 from mrntk.support.style import OKABE_ITO, share_interval, t_interval
 from mrntk.tasks import load_task
 from mrntk.tasks.task import rows_in_turn
-from mrntk.training import fit
-from mrntk.training.recipes import reprogramming_optimiser
 from mrntk.widgets.view import Choice, Slider, Toggle, ViewModel, input_map_choice
 
 TASK = "digits"
 DEPTHS = (1, 2, 3, 4, 5)
-SOURCES = (*(f"trained, depth {depth}" for depth in DEPTHS), "random, depth 3")
+SOURCES = {f"trained, depth {depth}": partial(trained_half_network, depth) for depth in DEPTHS} | {
+    "random, depth 3": partial(random_network, 3, (0, 3), HALF)
+}
 STEPS = 500  # of the training that is forecast
-
-
-def _source(name: str):
-    depth = int(name.split()[-1])
-    return random_network(depth, (0, depth), HALF) if name.startswith("random") else trained_half_network(depth)
 
 
 @cache
@@ -35,12 +30,10 @@ def known(name: str, input_map: str, probe: bool, examples: int) -> BeforeTraini
     task = load_task(TASK)
     rows = rows_in_turn(task, examples, seed=0)
     x, labels = task.x_train[rows].astype(np.float32), task.y_train[rows]
-    model, x = model_of(_source(name), Candidate(TASK, name, input_map), task, x, labels, jax.random.key(0))
+    model, x = model_of(SOURCES[name](), Candidate(TASK, name, input_map), task, x, labels, jax.random.key(0))
     y = task.one_hot(labels)
     if probe:
-        epochs = round(PROBE * STEPS)
-        options = {"optimiser": reprogramming_optimiser(), "epochs": epochs, "loss": "ce"}
-        model = fit(model, x, y, key=jax.random.key(1), **options).model
+        model = probed(model, x, y, key=jax.random.key(1), steps=STEPS)
     return before_training(model, x, y)
 
 

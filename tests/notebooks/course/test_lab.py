@@ -71,9 +71,8 @@ def test_lab_answers_with_notebook_00(root, tmp_path):
         assert lab.FIRST in log.read_text() or "00_start_here" in address.group(0)
         said = log.read_text()
         assert f"ssh -L {port}:localhost:{port}" in said
-        assert "[I " not in said and "[W " not in said and len(said.splitlines()) < 15, (
-            said
-        )  # no log beside the address
+        assert "[I " not in said and "[W " not in said, said  # no log beside the address
+        assert len(said.splitlines()) < 15, said
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
