@@ -62,7 +62,7 @@ SCALES = {
         "mapped": 1, "falling": 0.5, "ranks": 8,
     },
     "course": {
-        "source": ("efficientnet-lite0",), "side": 64, "task": ("mnist5k", "fashion5k"), "seeds": 3, "map": ("fc", "vp", "vp_fc"),
+        "source": ("efficientnet-lite0",), "side": 64, "task": ("mnist5k", "fashion5k"), "seeds": 5, "map": ("fc", "vp", "vp_fc"),
         "twin": ("fc",), "per_class": 100, "kernel_per_class": 3, "test": 1000, "epochs": 20, "prompt_epochs": 40,
         "batch": 50, "rate": 3e-4, "mapped": 5, "falling": 0.6, "ranks": 60,
     },
