@@ -69,10 +69,11 @@ def _example(found: Analysis) -> int:
 
 
 def _guess(found: Analysis, outputs: Float[np.ndarray, "N c"]) -> dict:
-    """What the model says of the shown example, and what it is."""
+    """What the model says of the shown example, what it is, and how many examples are right in all."""
     one, data = _example(found), found.start.data
     guess = data.classes[int(outputs[one].argmax())] if np.isfinite(outputs[one]).all() else "nothing"
-    return {"is": data.classes[data.labels[one]], "guess": guess}
+    right = int((outputs.argmax(1) == data.labels).sum())
+    return {"is": data.classes[data.labels[one]], "guess": guess, "right": right, "all": len(outputs)}
 
 
 def _pictures(found: Analysis, a: InputMap, when: str) -> Iterator[dict]:
@@ -81,7 +82,7 @@ def _pictures(found: Analysis, a: InputMap, when: str) -> Iterator[dict]:
     x, name = data.x[one], data.classes[data.labels[one]]
     z = apply_input_map(a, found.before.x[one : one + 1])[0]
     count = f"{found.parameters:,}"
-    yield {"title": f"a target example: {name}", "alt": f"A target example of the class {name}."} | _shown(x)
+    yield {"title": f"example of class {name}", "alt": f"A target example of the class {name}."} | _shown(x)
     framed = (trained_places(a, z.shape) == DELTA).any()
     words = "the trained frame, orange" if framed else "the trained weights"
     yield {"title": f"trained: {count} numbers", "alt": f"What is trained: {count} numbers, {words}."} | _trained(

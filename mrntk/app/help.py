@@ -4,7 +4,7 @@ LABELS = {"source": "frozen source", "task": "target task", "input_map": "what i
 HELP = {
     "source": "The source model was trained for something else; it stays frozen.",
     "depth": "Of a DNN, the number of its linear layers; of a CNN, that of its convolutions.",
-    "task": "The target task is what the source should do now; the source has never seen it.",
+    "task": "The target task is what the source should do now; as a rule the source has never seen it.",
     "examples": "How many labelled target examples there are to learn from.",
     "input_map": "The input transformation stands in front of the source, and is all that is trained.",
     "frame": "The width of a prompt's frame; the wider it is, the smaller the image inside.",

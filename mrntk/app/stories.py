@@ -24,8 +24,9 @@ STORIES = (
         "Thin frame",
         "The network is frozen; only the orange frame around the image is trained. It begins one pixel wide, on two sides: drag "
         "it wider.",
-        "With {parameters} trained numbers the frame can teach at most {rank} of {outputs} answers. A wide frame has more, "
-        "but leaves a smaller image, of which the network sees less: find the width with the most examples expected right.",
+        "With {parameters} trained numbers the frame can teach at most {rank} of {outputs} answers: expect {accuracy} right, "
+        "where guessing gets one in {classes}. A wider frame has more numbers, but leaves a smaller image, of which the network "
+        "sees less: find the width with the most examples expected right.",
         {"frame": 0.05},
         moves=("frame",),
         notebook="04",
@@ -35,8 +36,8 @@ STORIES = (
         "Grey is the same frame in front of a network with random weights. The coloured curves belong to one that has learned to "
         "read digits (MNIST).",
         "The better source does not make more answers learnable ({rank}; the random one: {pinned.rank}). But it begins closer to "
-        "the right answers (loss {start}, not {pinned.start}), and less of what is wrong lies where the frame cannot reach: "
-        "expect a loss of {loss}, not {pinned.loss}, and {accuracy} right, not {pinned.accuracy}. Train it.",
+        "the right answers (loss {start}, not {pinned.start}), and more of its mistakes are of a kind that the frame can "
+        "correct: expect a loss of {loss}, not {pinned.loss}, and {accuracy} right, not {pinned.accuracy}. Train it.",
         {},
         {"source": "random"},
         "random network",
@@ -55,17 +56,18 @@ STORIES = (
     ),
     Story(
         "Step beyond the limit",
-        "Training corrects mistakes step by step, fastest where the first dot at the right lies. By the prediction a step can be "
-        "too large for that dot and overshoot: here it is 1.2 times the largest that is not.",
-        "The predicted mistakes grow with every step, and the dashed line leaves the picture. Train it: the way in which the "
-        "network reacts changes until the same step corrects less. Here the prediction fails, not the training.",
+        "Training corrects mistakes step by step: most the one whose dot stands highest in the right-hand picture. A step that "
+        "is too large overshoots there, and back by more. Here it is 1.2 times the largest that would not.",
+        "The predicted mistakes fall at first; then the overshooting takes over, and the dashed line runs out of the picture. "
+        "Train it: the way in which the network reacts changes until the same step corrects less. Here the prediction fails, "
+        "not the training.",
         {"fraction": 1.2},
         notebook="02",
     ),
     Story(
         "Wrong prediction",
-        "The prediction takes every step to correct mistakes as the first one does. With a deep source, how the network reacts "
-        "to the frame changes on the way.",
+        "The prediction assumes that every step corrects mistakes as the first one does. With a deep source, how the network "
+        "reacts to the frame changes on the way.",
         "The prediction ends at a loss of {loss} and {accuracy} right. Train it and see how far off that is; off need not be "
         "worse.",
         {"depth": 5},

@@ -36,6 +36,8 @@ def test_an_answer_is_plain_json_of_the_kernel_s_numbers(changes):
     np.testing.assert_allclose(shown, np.where(np.isfinite(found.losses), found.losses, np.nan), rtol=1e-3)
     assert read_setting(told["query"]) == found.setting == read_setting(told["setting"])
     assert [("image" in one or "series" in one) and one["alt"] for one in told["pictures"]]
+    right = (found.before.outputs.argmax(1) == found.before.y.argmax(1)).sum()
+    assert (told["example"]["right"], told["example"]["all"]) == (right, len(found.before.y))
 
 
 def test_the_trained_places_are_orange_and_as_many_as_there_are_numbers():

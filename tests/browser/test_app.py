@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("app")
 QUICK = "source=random&depth=2&examples=8"  # a setting that is computed at once
 IN_VIEW = """(id) => {
     const box = document.getElementById(id).getBoundingClientRect();
-    return box.width > 0 && box.top >= 0 && box.left >= 0 && box.bottom <= innerHeight && box.right <= innerWidth;
+    return box.width > 0 && box.top >= 0 && box.left >= 0 && box.bottom < innerHeight + 1 && box.right < innerWidth + 1;
 }"""
 
 
@@ -297,6 +297,39 @@ def test_a_phone_keeps_the_picture_on_top(served, page_at):
         "document.getElementById('curve').viewBox.baseVal.width / document.getElementById('curve').clientWidth"
     )
     assert min(sizes) / scale >= 11
+    assert [one.split() for one in page.locator("#pipeline figcaption").all_inner_texts()] == [
+        ["example"],
+        ["trained"],
+        ["seen"],
+    ]
+    legend = "[...document.querySelectorAll('#spectrum text')].map((one) => one.getBoundingClientRect().right)"
+    assert max(page.evaluate(legend)) <= 390
+    page.get_by_role("button", name=STORIES[0].title).tap()  # the control that it asks to move comes to the picture
+    until(lambda: page.locator("#tail").inner_text() != "", 60)
+    page.evaluate("document.getElementById('headline').scrollIntoView()")
+    assert all(page.evaluate(IN_VIEW, part) for part in ("control-frame", "headline", "curve"))
+    page.locator("#control-frame").fill("0.25")
+    until(lambda: "frame=0.25" in where(page))
+    page.get_by_role("combobox", name="target task").select_option("mnist5k")
+    assert page.locator("#few #control-frame").count() == 1 and page.locator("#hand .control").count() == 0
+
+
+def test_in_a_low_window_nothing_covers_the_controls(served, page_at):
+    page = answered(page_at(f"{served[0]}?{QUICK}", viewport={"width": 640, "height": 400}), QUICK)
+    for name in ("source", "frame"):
+        page.evaluate(f"document.getElementById('control-{name}').scrollIntoView({{ block: 'center' }})")
+        box = page.locator(f"#control-{name}").bounding_box()
+        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        assert page.evaluate("(place) => document.elementFromPoint(...place).id", middle) == f"control-{name}"
+
+
+def test_the_browser_s_button_goes_back_to_the_setting_before_a_story(served, page_at):
+    page = answered(page_at(f"{served[0]}?{QUICK}"), QUICK)
+    page.get_by_role("button", name=STORIES[1].title).click()
+    until(lambda: page.locator("#tail").inner_text() != "", 60)
+    page.go_back()
+    answered(page, QUICK)
+    assert not page.locator("#story").is_visible() and QUICK in where(page)
 
 
 def test_twice_as_large_and_in_forced_colours(served, page_at):

@@ -1,6 +1,7 @@
 // Two charts as SVG. Axes end at powers of ten and, while the same source and task are shown, only ever grow.
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
+const NARROW = 260; // px: on a phone, where the longer words of a legend do not fit
 
 function part(name, attributes, words) {
   const element = document.createElementNS(NAMESPACE, name);
@@ -60,18 +61,18 @@ function rowsOf(entries, room) {
 }
 
 class Plot {
-  constructor(svg, { range, across, label, description, legend }) {
+  constructor(svg, { range, across, label, description, legend, margin = 12 }) {
     this.svg = svg;
     const { width, height } = svg.getBoundingClientRect();
     Object.assign(this, { width: Math.max(width, 120), height: Math.max(height, 90) });
-    const left = 50, rows = rowsOf(legend, this.width - left);
-    Object.assign(this, { left, right: this.width - 12, top: 4 + 16 * rows.length, bottom: this.height - 34, range, across });
+    const left = 50, start = this.width < NARROW ? 0 : left, rows = rowsOf(legend, this.width - start);
+    Object.assign(this, { left, right: this.width - margin, top: 4 + 16 * rows.length, bottom: this.height - 34, range, across });
     svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
     svg.setAttribute("aria-label", description);
     svg.replaceChildren();
     rows.forEach((row, i) => row.forEach(([words, name, x]) => {
-      this.draw("line", { class: `line ${name}`, x1: left + x, x2: left + x + 20, y1: 9 + 16 * i, y2: 9 + 16 * i });
-      this.note(left + x + 24, 13 + 16 * i, words, "");
+      this.draw("line", { class: `line ${name}`, x1: start + x, x2: start + x + 20, y1: 9 + 16 * i, y2: 9 + 16 * i });
+      this.note(start + x + 24, 13 + 16 * i, words, "");
     }));
     this.draw("rect", { class: "field", x: this.left, y: this.top, width: this.right - this.left, height: this.bottom - this.top });
     for (const exponent of ticks(...range, this.bottom - this.top)) {
@@ -113,10 +114,20 @@ class Plot {
     values.forEach((value, i) => this.draw("circle", { class: `dot ${name}`, cx: this.x(first + i), cy: this.y(value), r: radius }));
   }
 
+  // Shares from 0 to 1 have a scale of their own, at the right.
   share(values, name, first = 1) {
     const y = (value) => this.bottom - Math.min(Math.max(value, 0), 1) * (this.bottom - this.top);
     const points = values.map((value, i) => `${this.x(first + i).toFixed(1)},${y(value).toFixed(1)}`);
     this.draw("polyline", { class: `line ${name}`, points: points.join(" ") });
+    for (const value of [0, 0.5, 1]) this.note(this.right + 4, y(value) + 4, `${100 * value}%`, name);
+  }
+
+  // Where words of this width, that end at the right, are farther from all curves: above or below the last value of `values`.
+  beside(values, words, curves) {
+    const last = this.y(values.at(-1)), from = this.right - 8 - 7 * words.length;
+    const seen = curves.flatMap((one) => one.filter((_, i) => this.x(i) >= from)).map((value) => this.y(value ?? Infinity));
+    const room = (y) => (y < this.top + 10 || y > this.bottom - 4 ? -1 : Math.min(...seen.map((one) => Math.abs(one - (y - 4)))));
+    return [last + 18, last - 8, last + 34, last - 24].sort((one, two) => room(two) - room(one))[0];
   }
 
   note(x, y, words, name, anchor = "start") {
@@ -139,9 +150,9 @@ export function drawCurve(svg, axis, key, { answer, run, pinned }) {
   plot.line(answer.losses, "predicted");
   const last = answer.losses.at(-1);
   if (last !== null && last < top) {
-    const below = last > answer.losses[0] ? 24 : 0;
-    plot.note(plot.right - 4, plot.y(last) - 8 + below, `expect ${Math.round(100 * answer.facts.accuracy)}% right`, "predicted", "end");
-  } else plot.note(plot.right - 4, plot.top + 14, "↑ beyond the picture", "predicted", "end");
+    const words = `expect ${Math.round(100 * answer.facts.accuracy)}% right`;
+    plot.note(plot.right - 4, plot.beside(answer.losses, words, curves), words, "predicted", "end");
+  } else plot.note(plot.right - 4, plot.top + 14, plot.width < NARROW ? "↑ beyond" : "↑ beyond the picture", "predicted", "end");
 }
 
 export function drawSpectrum(svg, axis, key, { answer, pinned }) {
@@ -149,16 +160,18 @@ export function drawSpectrum(svg, axis, key, { answer, pinned }) {
   const range = axis.range(key, [...values, ...(pinned?.spectrum.values ?? [])]);
   const reached = shares[rank - 1] ?? 0;
   const plot = new Plot(svg, {
-    range, across: [1, outputs], label: "answers, fastest first",
-    legend: [["eigenvalue λ", "speed"], ["right answers so far (top: all)", "labels"], ...(pinned ? [[pinned.grey ?? "pinned", "pinned"]] : [])],
+    range, across: [1, outputs], label: "answers, fastest first", margin: 42,
+    legend: [["eigenvalue λ", "speed"], [`right ${svg.clientWidth < NARROW ? "" : "answers "}so far (at right)`, "labels"], ...(pinned ? [[pinned.grey ?? "pinned", "pinned"]] : [])],
     description: `Eigenvalues against rank: ${rank} of ${outputs} are not zero; along them lies ${Math.round(100 * reached)}% of the labels.`,
   });
   if (rank < outputs) {
     const x = plot.x(rank + 0.5);
     plot.draw("rect", { class: "never", x, y: plot.top, width: Math.max(plot.right - x, 0), height: plot.bottom - plot.top });
-    if (plot.right - x > 115) plot.note((x + plot.right) / 2, plot.bottom - 12, "cannot be learned", "strong", "middle");
+    const lines = [`${pinned ? "blue: " : ""}cannot`, "be learned"], room = plot.right - x;
+    if (room > 160) lines.splice(0, 2, lines.join(" "));
+    if (room > 75) lines.forEach((one, i) => plot.note(x + room / 2, plot.bottom - 12 - 15 * (lines.length - 1 - i), one, "strong", "middle"));
   }
   if (pinned) plot.dots(pinned.spectrum.values.slice(0, outputs), "pinned");
-  plot.share(shares, "labels");
+  plot.share(shares.slice(0, rank), "labels");
   plot.dots(values, "speed");
 }

@@ -8,6 +8,7 @@ import { drawRanking } from "./ranking.js";
 
 const $ = (id) => document.getElementById(id);
 const { known, setting: first, answer: given, problem } = JSON.parse($("data").textContent);
+const SOON = 300; // ms without an answer after which the old one is shown as old
 const PATIENCE = 2000; // ms that an answer may take before a further change gives it up: a busy server keeps the place in line
 
 const state = {
@@ -77,16 +78,20 @@ function giveUp() {
 }
 
 async function next() {
-  const query = state.wanted, asking = new AbortController();
+  const query = state.wanted, asking = new AbortController(), slow = setTimeout(() => busy("computing"), SOON);
   asking.query = query;
   [state.asking, state.asked] = [asking, performance.now()];
   const words = { setting: query, own: state.own };
   if (state.answer) words.was = state.answer.query;
   try {
-    for await (const [kind, content] of ask("answer", words, asking.signal)) told(kind, content);
+    for await (const [kind, content] of ask("answer", words, asking.signal)) {
+      clearTimeout(slow);
+      told(kind, content);
+    }
   } catch (error) {
     if (!asking.signal.aborted) mistake(wordsOf(error));
   }
+  clearTimeout(slow);
   state.asking = null;
   if (state.wanted !== query) return next();
   idle();
@@ -95,7 +100,7 @@ async function next() {
 
 function told(kind, content) {
   if (kind === "place") busy(`waiting for other visitors: ${content === 1 ? "you are next" : `${content - 1} before you`}`);
-  else if (kind === "share") busy("computing", content);
+  else if (kind === "share") busy(state.training ? "training" : "computing", content);
   else if (kind === "answer") answered(content);
   else if (kind === "refused" || kind === "failed") nothing(content);
 }
@@ -192,7 +197,7 @@ async function train() {
         busy("training", losses.length / (answer.steps + 1));
         if (kind === "done") {
           $("outcome").textContent = content.outcome;
-          $("headline").textContent = answer.headline.replace(" Train it to check.", "");
+          $("headline").textContent = answer.headline.replace("; expect ", "; expected: ").replace(" Train it to check.", "");
         }
         if (content.pictures) state.ended = content;
         draw();
@@ -217,6 +222,7 @@ function stopRanking() {
 }
 
 function openRow(query) {
+  remember();
   const setting = fromQuery(query);
   show(setting);
   want(setting);
@@ -244,6 +250,17 @@ async function rank() {
   idle();
 }
 
+// The way back: a story or a row leaves the setting before it behind, where the browser's button finds it.
+
+const remember = () => history.pushState(null, "", location.href);
+
+addEventListener("popstate", () => {
+  leaveStory();
+  const setting = fromQuery(location.search);
+  show(setting);
+  want(setting);
+});
+
 // Stories.
 
 function fill(words) {
@@ -260,7 +277,19 @@ function tell() {
   $("notebook").textContent = `this is told in notebook ${story.notebook}`;
 }
 
+// On a phone the control that a story asks to move stands with the picture; elsewhere it has its place beside it.
+function lend(name) {
+  state.lent?.place.replaceWith(state.lent.box);
+  state.lent = null;
+  if (!name || !matchMedia("(max-width: 760px)").matches) return;
+  const { box } = controls[name], place = document.createComment("");
+  box.replaceWith(place);
+  $("hand").append(box);
+  state.lent = { box, place };
+}
+
 function leaveStory() {
+  lend();
   for (const button of $("stories").querySelectorAll("button")) button.setAttribute("aria-pressed", "false");
   if (state.story?.pinned != null) state.pinned = null;
   state.story = null;
@@ -271,6 +300,8 @@ function leaveStory() {
 async function begin(story, button) {
   leaveStory();
   state.story = story;
+  lend(story.moves[0]);
+  remember();
   button.setAttribute("aria-pressed", "true");
   state.pinned = null;
   const setting = fromQuery(story.shown);

@@ -33,8 +33,10 @@ function picture({ title, alt, image, series: values, trained }) {
     shown = series(values, trained);
     shown.setAttribute("aria-label", alt);
   }
-  const caption = document.createElement("figcaption");
-  caption.textContent = title;
+  const caption = document.createElement("figcaption"), rest = document.createElement("span");
+  const [, first, further] = title.match(/^(\w+)(.*)$/); // a phone has room for one word
+  rest.textContent = further;
+  caption.append(first, rest);
   figure.append(...(shown ? [shown] : []), caption);
   return figure;
 }
@@ -52,8 +54,8 @@ export function drawPipeline(box, answer) {
   frozen.className = "frozen";
   frozen.innerHTML = "<strong>❄ frozen</strong>";
   frozen.append(answer.facts.network);
-  const said = document.createElement("div"), { is, guess } = answer.example;
+  const said = document.createElement("div"), { is, guess, right, all } = answer.example;
   said.className = "said";
-  said.append(`says ${guess} ${guess === is ? "✓" : "✗"}`, document.createElement("br"), `of ${answer.facts.classes} classes`);
+  said.append(`says ${guess} ${guess === is ? "✓" : "✗"}`, document.createElement("br"), `${right} of ${all} right`);
   box.replaceChildren(...parts, frozen, arrow(), said);
 }

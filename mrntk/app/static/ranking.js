@@ -8,8 +8,9 @@ function cell(name, ...content) {
 
 export function drawRanking(box, found, open) {
   const said = found
-    ? `Which network should one start from? How many new examples each should get right after ${found.steps} steps, estimated ` +
-      `from ${found.examples} examples after a twentieth of these steps. Click one to open it and train it. ${found.words}`
+    ? `Which network should one start from? How many new examples each should get right after ${found.steps} steps, judged from ` +
+      `${found.examples} examples after the first twentieth of them. Click one to open it. Training on this page is shorter: ` +
+      `compare the order, not the numbers. ${found.words}`
     : "Which network should one start from? All are being judged, without training them to the end: a minute or two the first time.";
   const head = cell("p", said);
   const rows = (found?.rows ?? []).map((row) => {

@@ -65,7 +65,9 @@ def headline(found: Analysis) -> str:
     kind = INPUT_MAPS[setting.input_map]
     what = "frame" if kind.has_prompt and not kind.has_layer else kind.words.removeprefix("a ")
     if setting.fraction > 1 and setting.loss == "mse":
-        return f"This {what} takes steps beyond the limit: by the prediction, mistakes grow with each one. Train it to check."
+        return (
+            f"The steps are too large for this {what}: by the prediction, mistakes grow without end. Train it to check."
+        )
     taught = f"all {n}" if rank == n else f"at most {rank} of {n}"
     return (
         f"This {what} can teach the network {taught} answers; expect {found.accuracy:.0%} of its {setting.examples} examples "
@@ -144,8 +146,8 @@ def outcome(found: Analysis, run: WatchedTraining) -> str:
     gap, way = abs(real - predicted), run.losses[0] - predicted
     if way > 0 and gap > 0.25 * way:
         said += (
-            " The predicted loss is off by more than a quarter of its fall. It takes the network to react to every step as to "
-            "the first, and here the reaction changed on the way: the kernel moved, the training was not lazy."
+            " The predicted loss is off by more than a quarter of its fall. It assumes that the network reacts to every step as "
+            "to the first; here the reaction changed on the way (the kernel moved, the training was not lazy)."
         )
     return said
 
