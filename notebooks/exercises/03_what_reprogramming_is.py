@@ -34,6 +34,7 @@ def _training_images(rng, shape):
     flat[-1, 2::7] = -flat[:-1, 2::7].sum(0)  # exactly of mean 0
     flat[:, 4::9] = 0
     flat[2, 4::9] = 1  # on once
+    flat[:, 6::11] = -np.abs(flat[:, 6::11])  # never above 0, and not black
     return images
 
 

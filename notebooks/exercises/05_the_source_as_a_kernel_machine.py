@@ -54,7 +54,8 @@ def where_the_bounds_say_something(paper, hadamard):
             found == 0, f"Theta_S^b = M M^T with M of size c_T x D, made from c_S outputs: what is its rank if {why}?"
         )
     for d_s, c_t in ((16, 2), (784, 10), (17, 3)):
-        found = int(call(hadamard, d_s, c_t, name="hadamard"))
+        found = float(call(hadamard, d_s, c_t, name="hadamard"))
+        expect(found.is_integer(), "N_T is a number of images: a whole one.")
         expect(found != d_s, "G has c_T rows for every input, not one.")
         close(found, d_s // c_t, "the largest N_T of the Hadamard bound", hint="How many rows of d_S entries fit?")
     return "Three factors, three conditions; only one of them depends on how many target inputs there are."
