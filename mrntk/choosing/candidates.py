@@ -44,8 +44,8 @@ class Candidate(NamedTuple):
     output_map: str = "frequency"
 
 
-def read_source(words: str) -> tuple[str, dict]:
-    """(name or path, options) of a source in words: "name", or "name:option=value,option=value".
+def read_source(words: str, what: str = "source") -> tuple[str, dict]:
+    """(name or path, options) of a source, or a task, in words: "name", or "name:option=value,option=value".
 
     Raises
     ------
@@ -67,7 +67,7 @@ def read_source(words: str) -> tuple[str, dict]:
     for part in re.split(OUTSIDE, options):
         option, equals, value = part.strip().partition("=")
         if not equals or not option.isidentifier():
-            raise MrntkError(f"source {words!r}: {part!r} is no option; write name:option=value,option=value.")
+            raise MrntkError(f"{what} {words!r}: {part!r} is no option; write name:option=value,option=value.")
         try:
             found[option] = ast.literal_eval(value)
         except (ValueError, SyntaxError):

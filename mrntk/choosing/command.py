@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from ..support.errors import MrntkError
 
@@ -12,7 +13,11 @@ def add(commands) -> None:
         "rank", help="which source for my task, which task for my source, which maps: candidates, best first"
     )
     ranking.add_argument(
-        "--task", "--tasks", required=True, metavar="T[,T]", help="tasks by name, or paths of your data"
+        "--task",
+        "--tasks",
+        required=True,
+        metavar="T[,T]",
+        help="tasks by name, or paths of your data, with options: my_images/:side=64",
     )
     ranking.add_argument(
         "--sources", required=True, nargs="+", metavar="S",
@@ -41,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     windows = [_share(text) for text in arguments.window.split(",")] if arguments.window else [INNER]
     found = rank(
-        arguments.task.split(","),
+        [arguments.task] if Path(arguments.task).exists() else split_sources(arguments.task),
         "all" if arguments.sources == ["all"] else [one for text in arguments.sources for one in split_sources(text)],
         input_maps=arguments.map.split(","),
         inners=windows,
@@ -52,7 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
         tell=lambda row: print(line(row), file=sys.stderr, flush=True),
     )
     print(table(found))
-    return 0 if found.complete else 130
+    if not found.complete:
+        return 130
+    return 0 if found.ties() else 2  # nothing could be ranked
 
 
 def _share(text: str) -> float:

@@ -18,6 +18,7 @@ from ..support.errors import MrntkError, first_line
 from ..tasks import Task, load_task
 from ..tasks.task import rows_in_turn
 from .candidates import EVERY, OUTPUT_MAPS, Candidate, check_source, model_of, read_source
+from .peers import linear_probe
 from .remembered import content_of, content_of_task, remembered
 from .rows import Ranking, Row
 from .scores import Forecast, forecast
@@ -81,7 +82,8 @@ def rank(
 
     Parameters
     ----------
-    tasks : names or paths as `load_task` takes them, or `Task` objects.
+    tasks : names or paths as `load_task` takes them, with options behind a colon as of sources (my_images/:side=64), or
+        `Task` objects.
     sources : sources in words (see `read_source`), or "all" for those of `EVERY`.
     input_maps : names of `INPUT_MAPS`.
     inners : sizes of the window inside a prompt, as shares of the source's side.
@@ -101,10 +103,13 @@ def rank(
     Raises
     ------
     MrntkError
-        For a name that does not exist, no candidate at all, or a task too small; a source that cannot be loaded or does not
-        fit a task is a row with the reason.
+        For a name that does not exist, no candidate at all, a task too small, or fewer than two examples per class; a source
+        that cannot be loaded or does not fit a task is a row with the reason.
     """
-    loaded = [task if isinstance(task, Task) else load_task(task) for task in listed(tasks)]
+    for name, value in {"examples": examples, "draws": draws, "steps": steps}.items():
+        if value < 1:
+            raise MrntkError(f"{name}={value}: give at least 1.")
+    loaded = [task if isinstance(task, Task) else _task(task) for task in listed(tasks)]
     words = list(EVERY) if sources == "all" else listed(sources)
     names = [task.name for task in loaded]
     candidates = all_candidates(names, words, input_maps, inners, output_maps)
@@ -112,6 +117,11 @@ def rank(
         if np.bincount(task.y_train, minlength=task.num_classes).min() < 2:
             raise MrntkError(
                 f"task {task.name}: a class has one example; a ranking leaves examples out, so give two or more."
+            )
+        if examples < 2 * task.num_classes:
+            raise MrntkError(
+                f"examples={examples}: task {task.name} has {task.num_classes} classes, so give at least "
+                f"{2 * task.num_classes}, two of each."
             )
     tasks_by_name, rows, complete = dict(zip(names, loaded, strict=True)), [], False
     try:
@@ -122,7 +132,27 @@ def rank(
         complete = True
     except KeyboardInterrupt:
         pass
-    return Ranking(tuple(sorted(rows, key=lambda row: -row.score)), complete)
+    ranked = sorted(rows, key=lambda row: -row.score)
+    linear = tuple((task.name, _linear(task, examples, seed)) for task in loaded if complete)
+    return Ranking(tuple(ranked), complete, linear)
+
+
+def _task(words: str) -> Task:
+    """A task in words, as a source: "name", or "name:option=value,option=value" (my_images/:side=64)."""
+    name, options = read_source(words, what="task") if isinstance(words, str) else (words, {})
+    return load_task(name, **options)
+
+
+def _linear(task: Task, examples: int, seed: int) -> float:
+    """Accuracy of a linear model on the raw inputs of the first draw, in cross-validation."""
+    x, labels = _drawn(task, examples, seed)
+    return linear_probe(x.reshape(len(x), -1), labels)
+
+
+def _drawn(task: Task, examples: int, seed: int):
+    """(x, class numbers) of one draw."""
+    rows = rows_in_turn(task, min(examples, len(task.y_train)), seed)
+    return np.asarray(task.x_train[rows], np.float32), np.asarray(task.y_train)[rows]
 
 
 def listed(given) -> list:
@@ -160,7 +190,6 @@ def _loaded(words: str):
 def _forecast(load: Callable, candidate: Candidate, task: Task, *, draw, examples, steps, loss, seed) -> Forecast:
     """One draw of examples and of random weights; the same for every candidate."""
     key_model, key_probe = jax.random.split(jax.random.fold_in(jax.random.key(seed), draw))
-    rows = rows_in_turn(task, min(examples, len(task.y_train)), seed + draw)
-    labels = np.asarray(task.y_train)[rows]
-    model, x = model_of(load(), candidate, task, np.asarray(task.x_train[rows], np.float32), labels, key_model)
+    drawn, labels = _drawn(task, examples, seed + draw)
+    model, x = model_of(load(), candidate, task, drawn, labels, key_model)
     return forecast(model, x, task.one_hot(labels), key=key_probe, loss=loss, steps=steps)

@@ -47,10 +47,13 @@ class Row(NamedTuple):
 
 
 class Ranking(NamedTuple):
-    """The rows, best first; candidates without a score last. `complete` is False if it was stopped."""
+    """The rows, best first; candidates without a score last. `complete` is False if it was stopped. `linear` holds (task,
+    accuracy of a linear model on the raw inputs of the first draw, in cross-validation): the rival of every source.
+    """
 
     rows: tuple[Row, ...]
     complete: bool
+    linear: tuple[tuple[str, float], ...] = ()
 
     def ties(self) -> tuple[Row, ...]:
         """The first, and the rows whose distance to it may be chance."""

@@ -10,7 +10,7 @@ from .rows import Ranking, Row
 
 WIDTH = 100  # columns
 FAR = 2.0  # times the constant predictor's loss, from which a starting loss is worth a word
-NEAR = 0.1  # times the constant predictor's loss, up to which a probe has learned the labels by heart
+NEAR = 0.5  # times the constant predictor's loss, up to which a probe has learned many labels by heart
 ALIKE = 0.02  # accuracy above guessing that is none
 
 
@@ -32,7 +32,7 @@ def table(ranking: Ranking) -> str:
     ties = {row.candidate for row in ranking.ties()}
     names = {one: called(one, everyone) for one in everyone}
     wide = min(56, max(map(len, names.values()), default=0))
-    columns = f"{'predicted':<14}  {'start':>6}  {'probe':>6}  {'rank':>5}  {'align.':>6}  {'seconds':>7}"
+    columns = f"{'score':<14}  {'start':>6}  {'probe':>6}  {'rank':>5}  {'align.':>6}  {'seconds':>7}"
     head = f"{'':<4}{'candidate':<{wide}}  {columns}"
     lines = [head, "-" * len(head)]
     for place, row in enumerate((row for row in ranking.rows if row.forecasts), 1):
@@ -78,21 +78,40 @@ def advice(ranking: Ranking, names: dict[Candidate, str]) -> list[str]:
     if not ties:
         return ["No candidate could be ranked; the reasons stand above."]
     said = [
-        "predicted: share of new examples right, from examples left out in turn, with its 95 % interval. start, probe: "
-        "loss before training and after a probe, in units of what a constant predictor has. rank: of the kernel, share of N c. "
-        "align.: of the kernel with the labels."
+        "score: share of the examples that are right when each in turn is left out of the kernel's training, with a 95 % "
+        "interval over examples. It is for the order of candidates with the same input map, and no accuracy to rely on: the "
+        "short training before it (the probe) has seen all examples, so a layer's score can be far too high. start, probe: loss "
+        "before training and after the probe, in units of what a constant predictor has. rank: of the kernel, as a share of the "
+        "examples times the classes. align.: of the kernel with the labels."
     ]
     if not ranking.complete:
         said.append("Stopped before all candidates were ranked.")
     first, others = ties[0], ties[1:]
-    if others:
+    if guesses(first):
+        said.append(
+            "Even the best is not clearly better than guessing: look for another source, or train a linear model."
+        )
+    elif len([row for row in ranking.rows if row.forecasts]) == 1:
+        said.append("Only one candidate could be ranked.")
+    elif others:
         said.append(
             f"Try {names[first.candidate]} first; {len(others)} more, marked =, cannot be told from it with these examples: "
             "train them as well, or give more examples."
         )
     else:
         said.append(f"Try {names[first.candidate]}: all others are behind it by more than chance.")
+    said += [
+        f"A linear model on the raw inputs of {name} gets {right:.0%} of the same examples right in cross-validation: train it "
+        "as well, for a source has to beat it."
+        for name, right in ranking.linear
+    ]
     return said + reasons(first)
+
+
+def guesses(row: Row) -> bool:
+    """Is a candidate no better than guessing, as far as its examples tell?"""
+    first = row.forecasts[0]
+    return row.interval[0] <= len(first.right) / first.outputs + ALIKE  # N / (N c)
 
 
 def reasons(row: Row) -> list[str]:
@@ -107,7 +126,7 @@ def reasons(row: Row) -> list[str]:
     if first.probe_loss < NEAR:
         said.append(
             f"After the probe its loss is {_short(first.probe_loss)} times that of a constant predictor: the probe has learned "
-            "nearly all labels, and the forecast is nearer to a training accuracy. Compare layers with layers by it, and prompts "
+            "many labels by heart, and the score is nearer to a training accuracy. Compare layers with layers by it, and prompts "
             "with prompts."
         )
     if first.start_loss > FAR:
@@ -117,11 +136,6 @@ def reasons(row: Row) -> list[str]:
         )
     if np.isfinite(first.step):
         said.append(f"For plain gradient descent, half of the largest stable step size is {first.step:.3g}.")
-    chance = len(first.right) / first.outputs  # N / (N c)
-    if row.interval[0] <= chance + ALIKE:
-        said.append(
-            "Even the best is not clearly better than guessing: look for another source, or try a linear model first."
-        )
     return said
 
 

@@ -66,9 +66,16 @@ def loss_after(answer):
         found = call(answer, theta, r, 0.05, 3, steps, name="loss_after")
         if steps:
             power = (1 - 0.05 / 3 * values) ** steps
-            expect(not like(found, power), "The residual shrinks by the power t; the loss is its square: which power then?")
-            expect(not like(found, (1 - 0.05 * values) ** (2 * steps)), "A step multiplies by 1 - eta lambda / N: where is N?")
-            expect(not like(found, np.exp(-2 * 0.05 / 3 * values * steps)), "That is gradient flow; here steps are finite.")
+            expect(
+                not like(found, power), "The residual shrinks by the power t; the loss is its square: which power then?"
+            )
+            expect(
+                not like(found, (1 - 0.05 * values) ** (2 * steps)),
+                "A step multiplies by 1 - eta lambda / N: where is N?",
+            )
+            expect(
+                not like(found, np.exp(-2 * 0.05 / 3 * values * steps)), "That is gradient flow; here steps are finite."
+            )
         close(
             found,
             walked @ walked / 6,

@@ -79,6 +79,18 @@ def lazy_error(answer):
             "The way in the denominator is that of the real outputs, not of the linearised ones.",
         )
         expect(not like(right**2), "These are norms, not their squares: is a root missing?")
+        expect(
+            not like(share(f(real), f_lin(linear), f(theta) - y)),
+            "Divide by how far the outputs have moved, not by how far they had to go.",
+        )
+        at, moved, jacobian = theta, jnp.zeros_like(theta), jax.jacobian(f)(theta)
+        for _ in range(steps):
+            moved = moved - eta / len(y) * jacobian.T @ (f(at) - y)
+            at = at - eta / len(y) * jax.jacobian(f)(at).T @ (f(at) - y)
+        expect(
+            not like(share(f(real), f(theta) + jacobian @ moved, way)),
+            "Your linearised model steps along the residual of the REAL one. It has its own: f(theta0) + J moved - y.",
+        )
         for factor, words in (
             (len(y), "a mean over N examples: divide by N"),
             (2, "half of a mean: your step is doubled"),

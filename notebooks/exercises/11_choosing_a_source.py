@@ -36,10 +36,14 @@ def left_out(answer):
             found.shape != (n,) or not np.allclose(found, g @ r),
             "That is G r. It has to be divided by something, example by example.",
         )
+        expect(
+            found.shape != (n,) or not np.allclose(found, rho * refitted(kernel, r, rho)),
+            "Without the factor rho: it cancels between G r and the diagonal.",
+        )
         close(
             found,
             refitted(kernel, r, rho),
-            "what is left out",
+            "What is left out",
             hint="Compare with a fit to all others, for one example.",
         )
     return "It agrees with as many fits as there are examples, at the price of one inverse."
@@ -63,6 +67,18 @@ def labels_needed(answer):
         expect(
             not np.isclose(found**2, right, rtol=1e-2),
             "That is its square root: standard errors shrink with the root of N.",
+        )
+        expect(
+            not np.isclose(found, 1.96**2 * p * (1 - p) / delta**2, rtol=1e-2),
+            "That is the error of the first alone; what counts is the difference at each example.",
+        )
+        expect(
+            not np.isclose(found, 1.96**2 * d * (1 - d) / delta**2, rtol=1e-2),
+            "The difference is +1, -1 or 0, not 0 or 1: its mean square is d, and its mean is p - q.",
+        )
+        expect(
+            not np.isclose(found, 1.96 * (d - delta**2) / delta**2, rtol=1e-2),
+            "1.96 belongs to the standard error, and is squared with it.",
         )
         if found != np.ceil(right):
             close(found, right, f"the number for p = {p}, q = {q}, d = {d}", rtol=1e-2)

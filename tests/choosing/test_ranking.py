@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mrntk import MrntkError, load_source, load_task
 from mrntk.__main__ import main
@@ -97,6 +98,12 @@ def test_what_was_finished_before_an_interruption_is_returned():
         (("digits", []), {}, "there is no source among the candidates"),
         (("digits", WIDE), {"input_maps": ("none",)}, "input map 'none': choose from fc, vp, vp_fc, watermark"),
         (("digits", WIDE), {"inners": (1.5,)}, "window 1.5: give shares"),
+        (("digits", WIDE), {"examples": 19}, "examples=19: task digits has 10 classes, so give at least 20"),
+        (("digits", WIDE), {"examples": 0}, "examples=0: give at least 1"),
+        (("digits", WIDE), {"draws": 0}, "draws=0: give at least 1"),
+        (("digits", WIDE), {"steps": 0}, "steps=0: give at least 1"),
+        (("digits:n", WIDE), {}, "task 'digits:n' is unknown"),
+        (("digits:n=1,2x", WIDE), {}, "task 'digits:n=1,2x': '2x' is no option"),
         (("digits", WIDE), {"output_maps": ("best",)}, "output mapping 'best': choose from frequency"),
     ],
 )
@@ -140,15 +147,16 @@ def test_ties_are_those_that_may_be_chance():
 
 
 def test_words_name_what_holds_the_first_back():
-    few = Ranking((made("a", [1] * 20 + [0] * 5, trained=40, start_loss=9.0),), True)
+    few = Ranking((made("a", [1] * 20 + [0] * 5, trained=40, start_loss=9.0), made("b", [0] * 25)), True)
     said = " ".join(advice(few, {row.candidate: row.candidate.source for row in few.rows}))
     assert "trains 40 numbers for 200 outputs" in said and "starts at 9.00 times" in said and "Try a" in said
     assert "Try another output mapping (random or bayesian)" in said  # not the one that it has
-    assert "nearly all labels" not in said
-    learned = Ranking((made("a", [1] * 20, probe_loss=0.03),), True)
-    assert "the probe has learned nearly all labels" in " ".join(table(learned).split())
-    poor = Ranking((made("a", [1] * 2 + [0] * 18),), True)
-    assert "not clearly better than guessing" in table(poor)
+    assert "labels by heart" not in said
+    learned = " ".join(table(Ranking((made("a", [1] * 20, probe_loss=0.03),), True, (("mine", 0.62),))).split())
+    assert "the probe has learned many labels by heart" in learned and "Only one candidate could be ranked" in learned
+    assert "A linear model on the raw inputs of mine gets 62%" in learned
+    poor = table(Ranking((made("a", [1] * 2 + [0] * 18), made("b", [0] * 20)), True))
+    assert "not clearly better than guessing" in poor and "Try a" not in poor
     assert "No candidate could be ranked" in table(Ranking((made("a", (), problem="no"),), True))
 
 
@@ -165,7 +173,31 @@ def test_the_command_prints_a_table(capsys):
         == 0
     )
     shown = capsys.readouterr()
-    assert "predicted" in shown.out and " 2" in shown.out and shown.err.count("%") >= 2
+    assert (
+        "score" in shown.out
+        and "A linear model on the raw inputs of digits" in shown.out
+        and " 2" in shown.out
+        and shown.err.count("%") >= 2
+    )
+
+
+def test_a_folder_of_images_of_several_sizes_needs_one_and_may_have_a_comma(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        file = tmp_path / "a,b" / f"class{number % 2}" / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (9 + number, 12), np.uint8)).save(file)
+    words = ["--sources", THIN, "--map", "fc", "--examples", "4", "--steps", "5"]
+    assert main(["rank", "--task", str(tmp_path / "a,b"), *words]) == 2
+    assert "give side=" in capsys.readouterr().err
+    task = tmp_path / "ab"
+    (tmp_path / "a,b").rename(task)
+    assert main(["rank", "--task", f"{task}:side=8", *words]) == 0
+
+
+def test_nothing_that_could_be_ranked_is_no_success(capsys):
+    assert main(["rank", "--task", "digits", "--sources", "crepe-tiny", "--map", "vp", "--examples", "20"]) == 2
+    assert "No candidate could be ranked" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
