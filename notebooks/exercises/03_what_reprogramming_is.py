@@ -60,6 +60,10 @@ def still_random(answer):
         wrong, missed = found & ~right & mask, right & ~found
         never, values = (images == 0).all(0), images[:, wrong] if wrong.any() else np.ones((1, 1))
         expect(
+            not (wrong & (images <= 0).all(0)).any() or (np.ptp(images, axis=0)[wrong] == 0).all(),
+            "One of your pixels is never above 0, but below it in some images: that is not black, and has a gradient.",
+        )
+        expect(
             not (wrong & ~never & (np.ptp(images, axis=0) == 0)).any(),
             "One of your pixels is constant, but not 0. Its gradient is the sum of the e_i times that constant.",
         )

@@ -24,6 +24,18 @@ def test_loss_left():
     assert "other one" in check("00.2", lambda theta, r, n: r @ r / (2 * n) - by_projection(theta, r, n)).words
     assert "1/(2n)" in check("00.2", lambda theta, r, n: by_projection(theta, r, n) * 2 * n).words
     assert "before training" in check("00.2", lambda theta, r, n: r @ r / (2 * n)).words
+    assert "not by n" in check("00.2", lambda theta, r, n: by_projection(theta, r, n) * 2).words
+
+    def in_rows(theta, r, n):
+        values, vectors = np.linalg.eigh(theta)
+        return ((vectors @ r)[values < 1e-9] ** 2).sum() / (2 * n)
+
+    def exactly_zero(theta, r, n):
+        values, vectors = np.linalg.eigh(theta)
+        return ((vectors.T @ r)[values == 0] ** 2).sum() / (2 * n)
+
+    assert "transpose" in check("00.2", in_rows).words
+    assert "threshold" in check("00.2", exactly_zero).words
 
 
 def test_loss_after():
@@ -34,4 +46,18 @@ def test_loss_after():
 
     assert check("00.3", by_walking)
     assert "loss after 0 steps" in check("00.3", lambda theta, r, eta, n, steps: r @ r).words
-    assert "loss after 1 steps" in check("00.3", lambda theta, r, eta, n, steps: r @ r / (2 * n)).words
+    assert "loss after 1 step is" in check("00.3", lambda theta, r, eta, n, steps: r @ r / (2 * n)).words
+
+    def with_factors(factors):
+        def loss(theta, r, eta, n, steps):
+            values, vectors = np.linalg.eigh(theta)
+            return factors(values, eta, n, steps) @ (vectors.T @ r) ** 2 / (2 * n)
+
+        return loss
+
+    for words, factors in {
+        "which power": lambda v, eta, n, t: (1 - eta / n * v) ** t,
+        "where is N": lambda v, eta, n, t: (1 - eta * v) ** (2 * t),
+        "gradient flow": lambda v, eta, n, t: np.exp(-2 * eta / n * v * t),
+    }.items():
+        assert words in check("00.3", with_factors(factors)).words

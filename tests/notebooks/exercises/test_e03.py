@@ -26,6 +26,7 @@ def _flat(images):
         (lambda z, mask: mask & (np.abs(z.mean(0)) < 1e-12), "mean 0"),
         (lambda z, mask: mask & (z == 0).any(0), "on in at least one"),
         (lambda z, mask: np.zeros_like(mask), "missed"),
+        (lambda z, mask: mask & (z <= 0).all(0), "below it in some images"),
         (lambda z, mask: np.flatnonzero(mask & (z == 0).all(0)), "mask's shape"),
         (lambda z, mask: mask * 1.0, "boolean"),
         (lambda z, mask: None, "returned nothing"),

@@ -60,6 +60,10 @@ def test_where_bounds_say_something_refuses(first, second, words):
     assert not found and words in found.words, found.words
 
 
+def test_a_number_of_images_is_whole():
+    assert "whole" in check("05.2", paper, lambda d_s, c_t: d_s / c_t).words
+
+
 def test_where_bounds_say_something_accepts():
     assert check("05.2", paper, hadamard)
 

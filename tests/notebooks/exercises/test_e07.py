@@ -62,6 +62,20 @@ def test_lazy_error_of_another_training():
     refused("07.1", lambda *case: by_hand(*case, scale=4), words="divide by N")
     refused("07.1", lambda *case: by_hand(*case, scale=2), words="doubled")
 
+    def over_the_whole_way(f, theta0, y, eta, steps):
+        theta, linear, f_lin = both_trained(f, theta0, y, eta, steps)
+        return jnp.linalg.norm(f(theta) - f_lin(linear)) / jnp.linalg.norm(f(theta0) - y)
+
+    def along_the_real_residual(f, theta0, y, eta, steps):
+        theta, moved, j = theta0, 0 * theta0, jax.jacfwd(f)(theta0)
+        for _ in range(steps):
+            moved = moved - eta / len(y) * j.T @ (f(theta) - y)
+            theta = theta - eta / len(y) * jax.jacfwd(f)(theta).T @ (f(theta) - y)
+        return jnp.linalg.norm(f(theta) - f(theta0) - j @ moved) / jnp.linalg.norm(f(theta) - f(theta0))
+
+    refused("07.1", over_the_whole_way, words="they had to go")
+    refused("07.1", along_the_real_residual, words="of the REAL one")
+
 
 def first(decay, share=0.1):
     def steps_to_tenth(values, modes, eta, n):

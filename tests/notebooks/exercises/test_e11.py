@@ -27,6 +27,7 @@ def test_left_out_right(answer):
     [
         (lambda k, r, rho: rho * np.linalg.solve(k + rho * np.eye(len(r)), r), "nobody was left out"),
         (lambda k, r, rho: np.linalg.solve(k + rho * np.eye(len(r)), r), "divided by something"),
+        (lambda k, r, rho: rho * by_inverse(k, r, rho), "Without the factor"),
         (lambda k, r, rho: r, "off by up to"),
         (lambda k, r, rho: by_inverse(k, r, rho)[:, None], "has shape"),
     ],
@@ -50,6 +51,9 @@ def test_labels_needed_right(answer):
         (lambda p, q, d: 1.96**2 * (p * (1 - p) + q * (1 - q)) / (p - q) ** 2, "different examples"),
         (lambda p, q, d: 1.96**2 * d / (p - q) ** 2, "something is missing"),
         (lambda p, q, d: needed(p, q, d) ** 0.5, "square root"),
+        (lambda p, q, d: 1.96**2 * p * (1 - p) / (p - q) ** 2, "of the first alone"),
+        (lambda p, q, d: 1.96**2 * d * (1 - d) / (p - q) ** 2, "+1, -1 or 0"),
+        (lambda p, q, d: needed(p, q, d) / 1.96, "squared with it"),
         (lambda p, q, d: 100, "not right"),
     ],
 )
